@@ -42,11 +42,11 @@ class Machine:
         path.write_text(f'#!/bin/sh\necho "{name} $*" >> {shlex.quote(str(self.log))}\n{script}\n')
         path.chmod(0o755)
 
-    def schedule(self, command: str, *options: str, **env: str) -> Ended:
+    def schedule(self, command: str, *options: str, profile: str | None = "nightly", **env: str) -> Ended:
         """Run a command of `bulkup schedule` for the profile."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
         path = f"{self.programs}:{SYSTEM}"
-        given = ("--profile", "nightly", "--user", *options)
+        given = ("--user", *options) if profile is None else ("--profile", profile, "--user", *options)
         whole = {
             **environ,
             "PATH": path,
@@ -172,6 +172,13 @@ class TestSystemd:
         assert machine.files() == before
         machine.schedule("install", *AT, "--config", str(other), "--name", "second", *self.CONFIG).expect(0)
         assert len(machine.files()) == 4
+        (machine.units / "bulkup-of-others.timer").write_text("[Timer]\n")
+        everything = machine.schedule("status", "--json", profile=None).expect(0).lines
+        assert [(one["name"], one["config"]) for one in everything] == [
+            ("nightly", str(machine.config)),
+            ("second", str(other)),
+        ]
+        (machine.units / "bulkup-of-others.timer").unlink()
         machine.schedule("remove", "--config", str(other), *self.CONFIG).expect(2, "about profile nightly")
         machine.schedule("remove", "--name", "second", *self.CONFIG).expect(0)
         assert machine.files() == before
@@ -225,7 +232,9 @@ class TestCron:
         status = machine.schedule("status").expect(0).out
         assert "nightly: cron, at 02:00 on Mon-Fri, enabled" in status
         assert "no run yet" in status
+        assert machine.schedule("status", profile=None).expect(0).out == status
         machine.schedule("remove").expect(0)
+        assert "No schedules of this user" in machine.schedule("status", profile=None).expect(0).out
         assert (tab.read_bytes() if tab.exists() else None) == before
 
     def test_the_line_for_cron_uploads(self, machine: Machine) -> None:

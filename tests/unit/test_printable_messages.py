@@ -53,6 +53,10 @@ token = "x"
         "--EVIL",
         "EVIL",
         "demo DIR/EVIL-",
+        "schedule status --profile EVIL",
+        "schedule show --profile EVIL --config FILE --at 02:00 --name x --kind cron",
+        "schedule show --profile p --config FILE --at EVIL",
+        "schedule show --profile p --config DIR/EVIL --at 02:00 --kind cron",
     ],
 )
 def test_messages_about_settings_and_arguments_are_escaped(

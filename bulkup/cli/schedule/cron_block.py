@@ -32,6 +32,13 @@ def block_text(job: ScheduledJob) -> str:
     return "\n".join(lines) + "\n"
 
 
+def block_names(crontab: bytes) -> list[str]:
+    """Return the names of the schedules in a crontab."""
+    begin = _begin("").encode()
+    lines = (line.rstrip(b"\r\n") for line in crontab.splitlines())
+    return [line.removeprefix(begin).decode("utf-8", "replace") for line in lines if line.startswith(begin)]
+
+
 def find_block(crontab: bytes, name: str) -> tuple[int, int] | None:
     """Return where the block of a schedule begins and ends, None if there is none. Raises UsageError without an end."""
     begin, end = _begin(name).encode(), _end(name).encode()

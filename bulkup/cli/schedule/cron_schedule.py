@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from bulkup.cli.schedule.cron_block import block_text, find_block, with_block, without_block
+from bulkup.cli.schedule.cron_block import block_names, block_text, find_block, with_block, without_block
 from bulkup.cli.schedule.manager_programs import attempt, require
 from bulkup.cli.schedule.marked_files import require_same_job
 from bulkup.cli.schedule.schedule_times import parse_times
@@ -41,6 +41,10 @@ class CronSchedule:
             require_same_job(self._place, mark, job)
         self._write(with_block(crontab, job.name, block))
         return [_NOTE]
+
+    def names(self) -> list[str]:
+        """Return the names of the blocks in the crontab."""
+        return block_names(self._read())
 
     def mark(self, name: str) -> Mark | None:
         """Return the mark in the block of a schedule."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from bulkup.cli.schedule.launchd_plist import label_of, plist_text
 from bulkup.cli.schedule.manager_programs import attempt, require
-from bulkup.cli.schedule.marked_files import read_marked, remove_marked, replaced_files
+from bulkup.cli.schedule.marked_files import marked_names, read_marked, remove_marked, replaced_files
 from bulkup.cli.schedule.schedule_times import parse_times
 from bulkup.cli.schedule.scheduled_job import Mark, ScheduledJob
 from bulkup.cli.schedule.schedulers import ScheduleState
@@ -45,6 +45,10 @@ class LaunchdSchedule:
             attempt("launchctl", "bootout", f"{self._domain}/{label_of(job.name)}")  # the earlier one, if any
             require("launchctl", "bootstrap", self._domain, self._path(job.name))
         return [f"the output of the runs is appended to {self._log(job.name)}"]
+
+    def names(self) -> list[str]:
+        """Return the names of the property lists that bulkup wrote."""
+        return marked_names(self._folder, label_of(""), ".plist")
 
     def mark(self, name: str) -> Mark | None:
         """Return the mark of the property list."""

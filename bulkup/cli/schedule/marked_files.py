@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 
 from bulkup.cli.schedule.scheduled_job import Mark, ScheduledJob, read_mark
-from bulkup.errors import MachineError, UsageError
+from bulkup.errors import BulkupError, MachineError, UsageError
 from bulkup.reports.safe_text import printable
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -36,6 +36,16 @@ def read_marked(path: str) -> tuple[bytes, Mark] | None:
             hint="move it away, or give the schedule another name with --name",
         )
     return content, mark
+
+
+def marked_names(folder: str, begin: str, end: str) -> list[str]:
+    """Return the middle parts of the names of files of bulkup in a folder, without `begin` and `end`."""
+    try:
+        entries = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    found = [one for one in entries if one.startswith(begin) and one.endswith(end) and _is_marked(folder, one)]
+    return [one.removeprefix(begin).removesuffix(end) for one in found]
 
 
 def require_same_job(path: str, mark: Mark, job: ScheduledJob) -> None:
@@ -84,6 +94,13 @@ def remove_marked(path: str) -> bool:
     except OSError as error:
         raise MachineError(f"cannot remove {printable(path)}: {error.strerror}") from error
     return True
+
+
+def _is_marked(folder: str, name: str) -> bool:
+    try:
+        return read_marked(os.path.join(folder, name)) is not None
+    except BulkupError:
+        return False
 
 
 def _content(path: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -32,6 +33,7 @@ schedule_app = typer.Typer(
 )
 
 Profile = Annotated[str, typer.Option("--profile", "-p", metavar="NAME", help="The profile to upload.")]
+AnyProfile = Annotated[str | None, typer.Option("--profile", "-p", metavar="NAME", help="The profile; default: all.")]
 Config = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file.")]
 At = Annotated[list[str], typer.Option("--at", metavar="HH:MM", help="The local time of the start; may be repeated.")]
 Weekdays = Annotated[
@@ -136,7 +138,7 @@ def remove(
 @schedule_app.command(cls=QuickCommand)
 @closed_output_is_success()
 def status(
-    profile: Profile,
+    profile: AnyProfile = None,
     system: InSystem = None,
     config: Config = None,
     kind: Kind = None,
@@ -144,18 +146,26 @@ def status(
     run_as: RunAs = None,
     json: AsJson = False,
 ) -> None:
-    """Show when a schedule starts next, and how the last runs ended: by the service manager and by the journal."""
-    chosen = named(name, profile)
-    scheduler = _installed(chosen, profile, config, system, kind, run_as)
-    state = scheduler.state(chosen)
-    if state is None:
-        raise UsageError(f"the schedule {chosen} was removed in the meantime")
-    runs = last_runs(state.mark, os.environ, run_as)
-    if json:
-        typer.echo(dumps(state_json(chosen, scheduler.kind, state, runs)))
-        return
-    for line in state_lines(chosen, scheduler.kind, state, runs):
-        typer.echo(printable(line))
+    """Show when a schedule starts next, and how the last runs ended: by the service manager and by the journal.
+
+    Without --profile, all schedules are shown.
+    """
+    if profile is None:
+        found = list(_all_installed(system, kind, run_as))
+    else:
+        chosen = named(name, profile)
+        found = [(_installed(chosen, profile, config, system, kind, run_as), chosen)]
+    for scheduler, one in found:
+        if (state := scheduler.state(one)) is None:
+            continue  # it was removed in the meantime
+        runs = last_runs(state.mark, os.environ, run_as)
+        if json:
+            typer.echo(dumps(state_json(one, scheduler.kind, state, runs)))
+            continue
+        for line in state_lines(one, scheduler.kind, state, runs):
+            typer.echo(printable(line))
+    if not found and not json:
+        typer.echo("No schedules of the system." if _is_system(system, run_as) else "No schedules of this user.")
 
 
 def _built(
@@ -201,6 +211,18 @@ def _installed(
     raise UsageError(
         f"there is no schedule {name} {where}", hint=f"`bulkup schedule install` makes one; {other} looks for others"
     )
+
+
+def _all_installed(system: bool | None, kind: str | None, user: str | None) -> Iterator[tuple[Scheduler, str]]:
+    """Yield all schedules with their service managers, and leave out those that cannot be read."""
+    is_system = _is_system(system, user)
+    for one in KINDS if kind is None else (kind,):
+        scheduler = chosen_scheduler(one, is_system=is_system, user=user)
+        try:
+            yield from ((scheduler, name) for name in scheduler.names())
+        except BulkupError:
+            if kind is not None:
+                raise
 
 
 def _mark(scheduler: Scheduler, name: str, *, is_chosen: bool) -> Mark | None:

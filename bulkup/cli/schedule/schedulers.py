@@ -45,6 +45,10 @@ class Scheduler(Protocol):
         """Write and enable the job, and return notes for the user. Raises UsageError and MachineError."""
         ...
 
+    def names(self) -> list[str]:
+        """Return the names of the installed schedules."""
+        ...
+
     def mark(self, name: str) -> Mark | None:
         """Return the mark of an installed schedule, None if there is none of that name."""
         ...

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from bulkup.cli.schedule.manager_programs import attempt, has_program, require
-from bulkup.cli.schedule.marked_files import read_marked, remove_marked, replaced_files
+from bulkup.cli.schedule.marked_files import marked_names, read_marked, remove_marked, replaced_files
 from bulkup.cli.schedule.scheduled_job import Mark, ScheduledJob
 from bulkup.cli.schedule.schedulers import ScheduleState
 from bulkup.cli.schedule.systemd_units import unit_texts
@@ -58,6 +58,10 @@ class SystemdSchedule:
                     attempt(*self._systemctl, "disable", timer)
                 raise
         return [] if self._is_system else list(_about_lingering())
+
+    def names(self) -> list[str]:
+        """Return the names of the timers that bulkup wrote."""
+        return marked_names(self._folder, "bulkup-", ".timer")
 
     def mark(self, name: str) -> Mark | None:
         """Return the mark of the timer, else of the service. Raises UsageError if one of them is of somebody else."""
