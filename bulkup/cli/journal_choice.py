@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from bulkup.cli.given_options import given_options, service_options
 from bulkup.cli.run_settings import load_settings
 from bulkup.config import ResolvedSettings, Settings, journal_path
 from bulkup.config.provider_declarations import LOCAL
@@ -79,15 +80,15 @@ def options_of(chosen: ChosenJournal, last: RunRow | None) -> JournalOptions:
     """Return the options with which commands find a journal, and a run also its service. `last` is its last run."""
     settings, resolved = chosen.resolved.settings, chosen.resolved
     if resolved.profile is not None:
-        config = ["--config", resolved.config_file] if resolved.config_file else []
-        named = shlex.join(["--profile", resolved.profile, *config])
-        return JournalOptions(named, named)
+        return given_options(resolved)
     provider = settings.provider or (last.provider if last is not None else None)
     sources = list(settings.source) or [os.fsdecode(root) for root in (last.sources if last is not None else ())]
     parts = ["--journal", settings.journal] if settings.journal is not None else []
     parts += ["--provider", provider] if provider is not None else []
     parts += ["--source-id", settings.source_id] if settings.source_id is not None else []
-    return JournalOptions(shlex.join([*parts, *sources]), shlex.join([*parts, *_address(last), *sources]))
+    return JournalOptions(
+        shlex.join([*parts, *sources]), shlex.join([*parts, *(service_options(resolved) or _address(last)), *sources])
+    )
 
 
 def _address(last: RunRow | None) -> list[str]:

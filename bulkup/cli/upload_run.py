@@ -209,7 +209,9 @@ async def _report_summary(
         blocked = await _end_lines(lines, summary)
         lost = report_output_error(lines.error) if lines.error is not None else 0
     elif not resolved.settings.quiet:
-        options, empty = _journal_options(resolved), bool(summary.lost_sources)
+        from bulkup.cli.given_options import given_options  # noqa: PLC0415  # a quiet run prints no summary
+
+        options, empty = given_options(resolved), bool(summary.lost_sources)
         text = summary_text(summary.as_dict(), options=options, lost_source=empty)
         if retry and summary.exit_code == ExitCode.OK and not summary.counters.found:
             text = f"Run {summary.run}: complete. No file is left to retry."
@@ -228,19 +230,3 @@ async def _end_lines(lines: JsonLines, summary: Summary) -> bool:
             await anyio.to_thread.run_sync(lines.event, error_object(summary.error), abandon_on_cancel=True)
         await anyio.to_thread.run_sync(lines.summary, summary.as_dict(), abandon_on_cancel=True)
     return limit.cancelled_caught
-
-
-def _journal_options(resolved: ResolvedSettings) -> str:
-    """Return the options with which the other commands find this run's journal, and `bulkup retry` its files."""
-    import shlex  # noqa: PLC0415  # a quiet run prints no summary
-
-    settings = resolved.settings
-    if resolved.profile is not None:
-        of_profile = not resolved.origins.get("journal", "").startswith(("option", "environment"))
-        config = ["--config", resolved.config_file] if resolved.config_file else []
-        journal = ["--journal", settings.journal] if settings.journal is not None and not of_profile else []
-        return shlex.join(["--profile", resolved.profile, *config, *journal])
-    parts = ["--journal", settings.journal] if settings.journal is not None else []
-    parts += ["--provider", settings.provider or ""]
-    parts += ["--source-id", settings.source_id] if settings.source_id is not None else []
-    return shlex.join([*parts, *settings.source])

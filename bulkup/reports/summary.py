@@ -13,12 +13,14 @@ from bulkup.model.reason_hints import hint_for
 from bulkup.model.states import NOT_UPLOADED, FileState
 from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.formatting import count_text, duration_text, files_rate_text, rate_text, size_text
+from bulkup.reports.next_commands import JournalOptions, next_commands
 from bulkup.reports.safe_text import printable
 
 # After any other code the scan may be incomplete, so its figures say nothing about the source.
 _SCANNED = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
 _REASONS = 10  # in the summary object
 _SHOWN_REASONS = 4  # in the text, which is to fit on a screen
+_NO_OPTIONS = JournalOptions()
 _SKIP = 'unsupported = "skip"'  # in a hint: the next commands have it then
 _STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.TIME_UP})
 
@@ -62,20 +64,22 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
     }
 
 
-def summary_text(summary: Mapping[str, Any], *, options: str = "", lost_source: bool = False) -> str:
+def summary_text(
+    summary: Mapping[str, Any], *, options: JournalOptions = _NO_OPTIONS, lost_source: bool = False
+) -> str:
     """Return the last screen of a run, from its summary object: the result, the figures, and the next steps.
 
-    `options` select the journal and its files in the suggested commands, such as `--profile nightly`.
+    `options` are those of the suggested commands, such as `--profile nightly`.
     `lost_source` says that a source is empty although the journal has files in it.
     """
-    options = printable(options)
+    options = JournalOptions(*map(printable, options))
     lines = [_headline(summary), _amount(summary), *_details(summary), *_not_uploaded(summary, options)]
     lines += [f"Next: {step}" for step in _next_steps(summary)]
     if lost_source:
         lines.append("Next: a source that had files is empty. Is it mounted? If it is meant to be empty: --allow-empty")
     if unverified := summary["files"]["unverified"]:
         number = count_text(unverified, "file")
-        listed = f"bulkup manifest {options}".rstrip()
+        listed = f"bulkup manifest {options.reading}".rstrip()
         lines.append(
             f"Note: {number} accepted by storage, but not verified by its answer: {listed} --status unverified"
         )
@@ -149,22 +153,20 @@ def _ignored_name(name: str, number: int) -> str:
     return name.replace("_", " ")
 
 
-def _not_uploaded(summary: Mapping[str, Any], options: str) -> Iterator[str]:
+def _not_uploaded(summary: Mapping[str, Any], options: JournalOptions) -> Iterator[str]:
     """Yield the files that were not uploaded: by state and reason, with hints and the next commands."""
     shown = summary.get("reasons", ())[:_SHOWN_REASONS]
     states = [state for state in NOT_UPLOADED if summary["files"][state]]
     for state in states:
         reasons = [entry for entry in shown if entry["status"] == state]
-        yield from _lines_of_state(state, summary["files"][state], reasons, options)
+        yield from _lines_of_state(state, summary["files"][state], reasons, options.running)
         if state is FileState.REJECTED and not any(_SKIP in hint_for(entry["reason"]) for entry in reasons):
             yield from _skipping(summary)
     if states:
-        yield f"Next: see each file and its reason: {f'bulkup failures {options}'.rstrip()}"
+        yield f"Next: see each file and its reason: {f'bulkup failures {options.reading}'.rstrip()}"
 
 
 def _lines_of_state(state: FileState, number: int, reasons: Sequence[Mapping[str, Any]], options: str) -> Iterator[str]:
-    from bulkup.reports.next_commands import next_commands  # noqa: PLC0415  # most runs need none
-
     def commands(entry: Mapping[str, Any]) -> list[str]:
         return next_commands(state, entry["reason"], options)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bulkup.errors import ExitCode
 from bulkup.model.counters import Counters, Ignored
 from bulkup.reports.exit_code import PRECEDENCE
+from bulkup.reports.next_commands import JournalOptions
 from bulkup.reports.summary import summary_object, summary_text
 
 
@@ -63,7 +64,8 @@ def test_the_summary_has_the_documented_fields() -> None:
 
 def text_of(code: int, options: str = "", lost_source: bool = False, **figures: Any) -> str:
     summary = summary_object("r1", code, Counters(**figures), 2.0)
-    return summary_text(summary, options=options, lost_source=lost_source)
+    chosen = JournalOptions(options, f"{options} --base-url u" if options else "")
+    return summary_text(summary, options=chosen, lost_source=lost_source)
 
 
 def test_the_first_line_has_the_result_in_words() -> None:
@@ -90,11 +92,14 @@ def test_files_that_were_not_uploaded_are_grouped_by_reason() -> None:
         "  8 x storage answered 403 (AccessDenied)",
         "    Hint: the service's key may not write to the store, or a proxy refuses; report it",
         "  1 x storage answered 418",
-        "  Next: bulkup retry -p nightly",
+        "  Next: bulkup retry -p nightly --base-url u",
         "2 files rejected:",
         "  2 x magic-hour does not accept the extension 'gif'",
         '    Hint: unsupported = "skip" skips these',
-        "  Next: bulkup upload -p nightly --unsupported skip; or bulkup retry -p nightly --retry-rejected",
+        (
+            "  Next: bulkup upload -p nightly --base-url u --unsupported skip; or "
+            "bulkup retry -p nightly --base-url u --retry-rejected"
+        ),
         "Next: see each file and its reason: bulkup failures -p nightly",
     ]
 
