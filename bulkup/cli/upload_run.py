@@ -65,6 +65,8 @@ async def run_upload(resolved: ResolvedSettings, retry: bool = False) -> int:
             notifier = await open_notifier(resolved, os.environ, signals, stack)
             try:
                 stack.enter_context(log_file(resolved, errors))
+                if settings.metrics_file is not None or settings.metrics_addr is not None:
+                    _check_metrics(resolved)
                 notifier.start()
                 end = await _upload(resolved, console, signals, service, retry=retry)
             except BaseException as error:
@@ -144,7 +146,7 @@ async def _run(
             if service is not None:
                 service.progress = uploader.progress
             with _display(uploader, settings, console) as show, log_fields(run=uploader.run_id):
-                async with anyio.create_task_group() as beside:
+                async with _metrics(uploader, resolved) as note_end, anyio.create_task_group() as beside:
                     signals.on_reload = functools.partial(_reload, beside, uploader, resolved)
                     if signals.reload_wanted:
                         signals.on_reload()
@@ -153,9 +155,24 @@ async def _run(
                         beside.start_soon(ProgressLog(uploader.progress).run_until_cancelled)
                     emit = None if lines is None else _emitter(lines)
                     summary = await uploader.run(emit)
+                    note_end(summary)
                     signals.on_reload = None
                     beside.cancel_scope.cancel()
     return summary
+
+
+def _check_metrics(resolved: ResolvedSettings) -> None:
+    from bulkup.cli.run_metrics_export import check_metrics  # noqa: PLC0415  # few runs have metrics
+
+    check_metrics(resolved)
+
+
+def _metrics(uploader: Uploader, resolved: ResolvedSettings) -> AbstractAsyncContextManager[Callable[[Summary], None]]:
+    if resolved.settings.metrics_file is None and resolved.settings.metrics_addr is None:
+        return contextlib.nullcontext(lambda _: None)
+    from bulkup.cli.run_metrics_export import exported_metrics  # noqa: PLC0415  # the same
+
+    return exported_metrics(uploader, resolved)
 
 
 def _reload(beside: TaskGroup, uploader: Uploader, resolved: ResolvedSettings) -> None:

@@ -307,3 +307,14 @@ NotifyTable = Annotated[
     Plain(_notify),
     ValueForm("a table of notifications", kind="tables", in_environment="a JSON object of the table"),
 ]
+
+
+def _address(value: Any) -> str:
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    if not host or not port.isascii() or not port.isdecimal() or int(port) > _HIGHEST_PORT:
+        raise ValueError("expected HOST:PORT")
+    return str(value)
+
+
+_HIGHEST_PORT = 65_535
+Address = Annotated[str, Plain(_address), ValueForm("HOST:PORT, such as 127.0.0.1:9400", "HOST:PORT")]

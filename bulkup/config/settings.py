@@ -14,6 +14,7 @@ from bulkup.config.buckets import Buckets
 from bulkup.config.checked_model import check
 from bulkup.config.declaration import Option, Panel, setting
 from bulkup.config.setting_types import (
+    Address,
     BandwidthLimit,
     Concurrency,
     Count,
@@ -294,6 +295,22 @@ class Settings(Buckets):
         5,
         "The number of older log files that are kept, as `log_file.1`, `log_file.2` and so on.",
         option=Option("Number of older log files to keep.", Panel.OUTPUT),
+    )
+    metrics_file: PathText | None = setting(
+        None,
+        "A file with metrics of the run for the textfile collector of Prometheus' node_exporter. It is replaced every "
+        "15 seconds, and once more at the end. It needs the extra `bulkup[metrics]`.",
+        about_default="There are no metrics.",
+        expects="the path of a file that ends in .prom",
+        option=Option("A .prom file for node_exporter's textfile collector.", Panel.OUTPUT),
+    )
+    metrics_addr: Address | None = setting(
+        None,
+        "The address at which Prometheus can ask for the metrics of the run, until it ends. It needs the extra "
+        "`bulkup[metrics]`. Anyone who reaches the address can read them; they hold no secrets, but reasons of "
+        "failures.",
+        about_default="There is no such server.",
+        option=Option("Serve metrics at HOST:PORT while the run goes on.", Panel.OUTPUT),
     )
     notify: NotifyTable | None = setting(
         None,

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from bulkup.helpers.quick_dataclass import dataclass
+from bulkup.model.histogram import Histogram
 from bulkup.model.progress import SendingFile
 
 REASONS = 100  # that are counted
+_CALL_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
+_AGE_BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 SETTLED = ("skipped", "uploaded", "failed", "rejected", "changed", "unreadable")
 
 
@@ -39,7 +42,8 @@ class Counters:
     that the service has deleted. Of the rejected files, `skippable` ones are those that the setting `unsupported` can
     skip. Uploaded includes unverified files, and those that were `already_there`: the service had their bytes before,
     and nothing was sent. `concurrency` is the current worker limit, and `concurrency_peak` its maximum so far.
-    `reasons` counts files that were not uploaded, by state and reason.
+    `reasons` counts files that were not uploaded, by state and reason. `presign_seconds` are the durations of presign
+    calls with an answer, `url_age` the ages of URLs of this run when the attempt began that storage accepted.
     """
 
     found: int = 0
@@ -70,6 +74,8 @@ class Counters:
     scan_done: bool = False
     ignored: Ignored = field(default_factory=Ignored)
     reasons: dict[tuple[str, str], int] = field(default_factory=dict)
+    presign_seconds: Histogram = field(default_factory=lambda: Histogram(_CALL_BOUNDS))
+    url_age: Histogram = field(default_factory=lambda: Histogram(_AGE_BOUNDS))
 
     def note_reason(self, state: str, reason: str) -> None:
         """Count a file that was not uploaded. After `REASONS` different reasons the rest counts as one."""

@@ -40,6 +40,7 @@ class LogEvent(enum.StrEnum):
     FILES_NOT_UPLOADED = "files.not_uploaded", "{files:,} files in all are {status}; `bulkup manifest` lists them"
     WARNINGS_LEFT_OUT = "warnings.left_out", "of {number:,} warnings {warning} only the first were logged"
     LOG_FILE_FAILED = "log.file_failed", "the log file cannot be written: {reason}; the run continues"
+    METRICS_FAILED = "metrics.failed", "the metrics file cannot be written: {reason}; the run continues"
     NOTIFY_SENT = "notify.sent", "notified of the {moment} of the run"
     NOTIFY_FAILED = "notify.failed", "{receiver} was not notified of the {moment} of the run: {reason}"
     SETTINGS_WARNING = "settings.warning", "{text}"

@@ -93,7 +93,7 @@ class Workers:
                 del self.under_way[item]
             if isinstance(sent, Receipt):
                 gate.end(None, begun, run.clock.monotonic(), 0.0)
-                self.accepted(item, sent)
+                self.accepted(file, sent, begun)
                 await self._record(file, sent)
             else:
                 self._end_at_gate(file, gate, sent, begun)
@@ -111,8 +111,11 @@ class Workers:
             if self._run.warnings.admits(LogEvent.STORAGE_PAUSED, reason, now=now):
                 _log.warning(LogEvent.STORAGE_PAUSED, reason=reason, seconds=round(closed_until - now, 2))
 
-    def accepted(self, item: Item, receipt: Receipt) -> None:
-        """Note that storage has accepted a file."""
+    def accepted(self, file: Ticketed, receipt: Receipt, begun: float) -> None:
+        """Note that storage has accepted a file, in an attempt that began at `begun`."""
+        item = file.item
+        if file.asked_at is not None:
+            self._run.counters.url_age.add(begun - file.asked_at)
         self._run.ticket_losses.worked()
         self._run.storage_refusals.accepted = True
         item.receipt, item.digest = receipt, receipt.digest or item.digest

@@ -73,6 +73,7 @@ class TicketRequest(ServiceCall):
         asked_at = run.clock.monotonic()
         with run.cut_off.call():
             answers = await run.provider.presign(specs, run.call)
+        run.counters.presign_seconds.add(run.clock.monotonic() - asked_at)
         self._check(answers)
         answered = [answer if isinstance(answer, Ticket) else None for answer in answers]
         await self._record_tickets(group, answered)
