@@ -110,6 +110,7 @@ def _parts(size: int) -> Scenario:
     mebibytes, number = PART // MIB, str(PARTS_IN_FLIGHT)
     clients = (
         bulkup.s3("bulkup"),
+        bulkup.s3("bulkup-crc", ["--checksum-algorithm", "crc64nvme"]),
         s5cmd.client(["--part-size", str(mebibytes), "--concurrency", number]),
         rclone.client(options=["--s3-chunk-size", f"{mebibytes}Mi", "--s3-upload-concurrency", number]),
         aws.client(f"  multipart_chunksize = {mebibytes}MB\n", checksums=True),
