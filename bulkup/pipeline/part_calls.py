@@ -21,7 +21,7 @@ _log = EventLogger("bulkup.parts")
 
 
 class PartOwner(Protocol):
-    """The stage that made a call, and takes back what the call could not do."""
+    """The stage that made a call, and takes parts back that the call had no ticket for."""
 
     async def complete(self, upload: PartUpload) -> None:
         """Record that storage has all parts, and have the upload closed. Raises `JournalError`."""

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 _ANY = "the pipeline does the same for every service, and the test needs none in particular"
 _XVID = "only xvid is polled, and only its answers have a status"
 _GIVEN_UP = "only metastudio takes reports of files that are given up"
-# What tests need from a service, by module or by test. Services without it are left out. Other tests run over all.
+# The needs of tests, by module or by test. Services without it are left out. Other tests run over all.
 NEEDS: Mapping[str, tuple[Need, ...]] = {
     "_online_check": (Need.REFUSED_KEYS,),
     "_online_check::test_a_service_in_order": (),

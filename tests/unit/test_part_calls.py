@@ -1,4 +1,4 @@
-"""The calls for files in parts, for a stage that keeps what they pass to it."""
+"""The calls for files in parts, over a stage that keeps all values it receives."""
 
 from __future__ import annotations
 

@@ -1,17 +1,20 @@
-"""Files in parts: parts as items of their own, and what becomes of their file."""
+"""Files in parts: parts as items of their own, and the end of their file."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import anyio
 import pytest
-from stage_world import Passed, StageRun, found, settled
+from stage_world import Passed, StageRun, found, settled, until
 
 from bulkup.errors import ExitCode, JournalError
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.model.files import Digest, Identity
+from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.items import Item, Outcome, Stored, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
@@ -33,7 +36,7 @@ def large(count: int = 5, sent: Sequence[int] = (), path: bytes = b"large.mov") 
 
 
 class Here(StageRun):
-    """The stage, with routes that keep what it passes on, and room for two parts per worker."""
+    """The stage, with routes that keep all values, and room for two parts per worker."""
 
     def __init__(self, workers: int = 1, *, lease: float | None = None, retry: RetryPolicy | None = None) -> None:
         super().__init__(lease, concurrency=workers, retry=retry or RetryPolicy())
@@ -77,7 +80,7 @@ class Here(StageRun):
 
 
 async def test_files_without_a_plan_pass_through() -> None:
-    """So do their results, whatever they are."""
+    """So do their results of any kind."""
     here = Here()
     item = Item(found(b"small.mp4"))
     ticket = Ticket(SecretUrl("https://s.example/small"), "small")
@@ -388,6 +391,42 @@ async def test_a_call_that_fails_is_made_again_for_the_same_parts() -> None:
         await here.advance(60.0)
         assert here.provider.parts_asked == [[1, 2], [1, 2]]
         assert here.numbers == [1, 2]
+
+
+def on_disk(folder: Path, content: bytes) -> Ticketed:
+    """Return a file with these bytes, in parts of 10 bytes."""
+    (folder / "large.mov").write_bytes(content)
+    file = FoundFile(Source(os.fsencode(folder)), b"large.mov", Identity.of((folder / "large.mov").stat()))
+    plan = PartPlan(10, -(-len(content) // 10), "large")
+    ticket = Ticket(SecretUrl("https://s.example/large.mov"), "large?1", parts=plan)
+    return Ticketed(Item(file, ticket), ticket)
+
+
+async def test_parts_are_hashed_one_by_one_where_their_tickets_need_it(tmp_path: Path) -> None:
+    here, content = Here(), os.urandom(25)
+    here.provider.can(part_checksum="sha256")
+    async with here.working(here.parts.work):
+        here.routes.send(on_disk(tmp_path, content))
+        await until(lambda: len(here.out) == 2)
+        await here.store(*here.out)
+        await until(lambda: len(here.out) == 3)
+    assert sorted(here.provider.parts_asked) == [[1], [2], [3]]
+    expected = [hashlib.sha256(content[start : start + 10]).digest() for start in (0, 10, 20)]
+    digests = dict(zip(here.numbers, (file.item.digest for file in here.out), strict=True))
+    assert digests == {number: Digest(value, "sha256") for number, value in enumerate(expected, start=1)}
+
+
+async def test_a_file_that_changed_before_its_part_was_hashed_gets_no_ticket_for_it(tmp_path: Path) -> None:
+    here = Here()
+    here.provider.can(part_checksum="sha256")
+    async with here.working(here.parts.work):
+        file = on_disk(tmp_path, os.urandom(25))
+        (tmp_path / "large.mov").write_bytes(os.urandom(26))
+        here.routes.send(file)
+        await until(lambda: bool(here.passed.through("give_up")))
+    (outcome,) = here.passed.through("give_up")
+    assert (outcome.item, outcome.state) == (file.item, FileState.CHANGED)
+    assert (here.provider.parts_asked, here.run.counters.bytes_moving) == ([], 0)
 
 
 async def test_an_error_of_the_journal_reaches_the_worker() -> None:

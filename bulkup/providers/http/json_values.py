@@ -9,7 +9,7 @@ from bulkup.providers.http.answer_shape import shape_of
 
 
 def not_found(found: Any, expected: str) -> str:
-    """Return what a path found in place of what was expected, without its values."""
+    """Return a text about a value of another kind than expected. It shows the shape of the value alone."""
     if found is None or found == "":
         return "found nothing"
     if isinstance(found, list):

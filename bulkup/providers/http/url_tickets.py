@@ -22,7 +22,7 @@ _DOT_SEGMENT = Rejection("a part of its URL would be `.` or `..`, which servers 
 
 
 class UrlTickets:
-    """Renders the URL of each file. `shown` compiles it without the secrets of the account, for what is printed.
+    """Renders the URL of each file. `shown` compiles it without secrets, because ids and places are printed.
 
     `saved` returns values of a file that the closing call needs.
     """
