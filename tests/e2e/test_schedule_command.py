@@ -228,7 +228,7 @@ class TestCron:
         written = tab.read_bytes()
         assert written.startswith(before or b"# BEGIN bulkup")
         assert written.removeprefix(before or b"") in shown
-        assert written.count(b" --quiet\n") == 1
+        assert written.count(b" --log-level warning ") == 1
         status = machine.schedule("status").expect(0).out
         assert "nightly: cron, at 02:00 on Mon-Fri, enabled" in status
         assert "no run yet" in status
@@ -247,6 +247,13 @@ class TestCron:
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
         assert "exit 0 (complete)" in machine.schedule("status").expect(0).out
+        (machine.world.source / "unreadable.mp4").symlink_to(machine.world.source / "none.mp4")
+        machine.config.write_text(machine.config.read_text() + 'symlinks = "follow"\n')
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
+        )
+        assert "unreadable.mp4" in done.stdout
+        assert done.stdout.endswith("exit code 3\n")
 
     def test_a_crontab_that_cannot_be_read_is_not_replaced(self, machine: Machine) -> None:
         machine.program("crontab", "echo 'you are not allowed to use this program' >&2; exit 1")

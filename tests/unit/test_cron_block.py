@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,16 +35,39 @@ def commands(block: str) -> list[tuple[str, str]]:
     return found
 
 
+def upload_in(command: str) -> str:
+    """Return the upload in a command, whose output is kept until its end."""
+    assert command.startswith("OUTPUT=$(")
+    return command.removeprefix("OUTPUT=$(").rpartition(" 2>&1) || ")[0]
+
+
 def test_a_line_for_each_time() -> None:
     block = block_text(job(times=parse_times(["02:00", "14:30"], "Mon-Fri")))
-    words = "HOME=/home/u /opt/bulkup upload --profile nightly --config /home/u/bulkup.toml --quiet"
-    assert commands(block) == [("0 2 * * 1-5", words), ("30 14 * * 1-5", words)]
+    words = "HOME=/home/u /opt/bulkup upload --profile nightly --config /home/u/bulkup.toml --log-level warning"
+    assert [(fields, upload_in(command)) for fields, command in commands(block)] == [
+        ("0 2 * * 1-5", words),
+        ("30 14 * * 1-5", words),
+    ]
 
 
 @given(st.lists(WORDS, min_size=1, max_size=4), WORDS)
 def test_the_shell_gets_each_word_as_it_was(words: list[str], value: str) -> None:
     ((_, command),) = commands(block_text(job(command=tuple(words), environment={"HOME": value})))
-    assert shlex.split(command) == [f"HOME={value}", *words, "--quiet"]
+    assert shlex.split(upload_in(command)) == [f"HOME={value}", *words, "--log-level", "warning"]
+
+
+@pytest.mark.parametrize(
+    ("code", "printed"), [(0, ""), (6, ""), (1, "a line\nand %s another\nexit code 1\n"), (143, "exit code 143\n")]
+)
+def test_only_a_bad_night_prints_its_output(tmp_path: Path, code: int, printed: str) -> None:
+    """What is printed, cron sends as a mail."""
+    program = tmp_path / "a program"
+    program.write_text(f"#!/bin/sh\necho a line; echo 'and %s another' >&2; exit {code}\n")
+    program.chmod(0o755)
+    ((_, command),) = commands(block_text(job(command=(str(program),))))
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout.endswith(printed)
+    assert (done.stdout == "", done.stderr) == (printed == "", "")
 
 
 def test_a_block_can_be_read_again() -> None:

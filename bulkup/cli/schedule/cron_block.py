@@ -8,16 +8,19 @@ from bulkup.cli.schedule.scheduled_job import ScheduledJob
 from bulkup.errors import UsageError
 from bulkup.reports.safe_text import printable
 
+# 6: the run has stopped at a limit of time, files or bytes, and the next one continues.
+_AFTER_FAILURE = """{ CODE=$?; [ $CODE = 6 ] || printf '%s\\n' "$OUTPUT" "exit code $CODE"; }"""
 _LONGEST_LINE = 990  # bytes; some crons cut or refuse lines of 1,000
 
 
 def block_text(job: ScheduledJob) -> str:
     """Return the lines of a job. Raises UsageError if a crontab cannot contain a value.
 
-    With --quiet only errors are printed, so cron sends a mail only about a night that needs one.
+    The output is printed only after a bad night, so cron sends a mail only about one that needs it.
     """
     values = [f"{name}={shlex.quote(value)}" for name, value in job.environment.items()]
-    command = _escaped(" ".join([*values, *map(shlex.quote, job.command), "--quiet"]))
+    upload = " ".join([*values, *map(shlex.quote, job.command), "--log-level warning"])
+    command = _escaped(f"OUTPUT=$({upload} 2>&1) || {_AFTER_FAILURE}")
     lines = [
         _begin(job.name),
         '# Written by "bulkup schedule install"; "bulkup schedule remove" removes it.',
