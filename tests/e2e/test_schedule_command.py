@@ -249,11 +249,11 @@ class TestCron:
         assert "exit 0 (complete)" in machine.schedule("status").expect(0).out
         (machine.world.source / "unreadable.mp4").symlink_to(machine.world.source / "none.mp4")
         machine.config.write_text(machine.config.read_text() + 'symlinks = "follow"\n')
-        done = subprocess.run(
+        bad = subprocess.run(
             ["/bin/sh", "-c", command], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
         )
-        assert "unreadable.mp4" in done.stdout
-        assert done.stdout.endswith("exit code 3\n")
+        assert "unreadable.mp4" in bad.stdout
+        assert bad.stdout.endswith("exit code 3\n")
 
     def test_a_crontab_that_cannot_be_read_is_not_replaced(self, machine: Machine) -> None:
         machine.program("crontab", "echo 'you are not allowed to use this program' >&2; exit 1")

@@ -85,9 +85,10 @@ def test_the_store_of_the_provider_local_is_writable(profile: Profile) -> None:
     assert profile.built().job.writable == (str(profile.root / "state" / "bulkup"), str(profile.root / "store"))
 
 
-def test_the_folder_of_the_log_file_is_writable(profile: Profile) -> None:
-    profile.write('provider = "local"', f'source = ["{profile.source}"]', 'log_file = "logs/nightly.log"')
-    assert str(profile.root / "logs") in profile.built().job.writable
+@pytest.mark.parametrize("line", ['log_file = "out/nightly.log"', 'metrics_file = "out/nightly.prom"'])
+def test_the_folders_of_other_files_are_writable(profile: Profile, line: str) -> None:
+    profile.write('provider = "local"', f'source = ["{profile.source}"]', line)
+    assert str(profile.root / "out") in profile.built().job.writable
 
 
 def test_addresses_of_notifications_are_secrets_of_the_run(profile: Profile) -> None:

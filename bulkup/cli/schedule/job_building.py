@@ -108,8 +108,8 @@ def written_folders(settings: Settings, profile: str, config_file: str, environ:
     folders = [os.path.dirname(os.path.realpath(journal))]
     if settings.provider == LOCAL:
         folders.append(store_path(settings, settings.source, environ))
-    if settings.log_file is not None:
-        folders.append(os.path.dirname(os.path.realpath(settings.log_file)))
+    files = (settings.log_file, settings.metrics_file)
+    folders += [os.path.dirname(os.path.realpath(file)) for file in files if file is not None]
     return tuple(dict.fromkeys(folders))
 
 
