@@ -21,13 +21,20 @@ _ALL = f"{_PLAIN}, md5, remote_id, remote, etag, kept_until"
 # A range of the key. Compared with a page over all sources, it takes a fifth less time.
 _PAGE = """
 SELECT {columns} FROM {table}
-WHERE destination_id = ? AND source_id = ? AND path > ? AND state IN ('uploaded', 'unverified') ORDER BY path LIMIT ?
+WHERE destination_id = ?1 AND source_id = ?2 AND path > ?3{until} AND state IN ('uploaded', 'unverified')
+ORDER BY path LIMIT ?4
 """
 _PARTS = "SELECT d.id, s.id FROM destinations d CROSS JOIN sources s ORDER BY d.id, s.id"
+_COUNTS = """
+SELECT destination_id, source_id, count(*) FROM main.files WHERE state IN ('uploaded', 'unverified')
+GROUP BY destination_id, source_id ORDER BY destination_id, source_id
+"""
+_NTH = _PAGE.format(columns="path", table="main.files", until="") + "OFFSET ?5"
 _OTHERS = f"SELECT count(*) FROM files WHERE state IN ({', '.join(f'{state.value!r}' for state in NOT_UPLOADED)})"
 PATH, STAT = 0, slice(1, 6)  # the places of a row's values
 
 UploadRow = tuple[Any, ...]
+Key = tuple[int, int, bytes]  # the numbers of destination and source, and the path
 
 
 class UploadPage(NamedTuple):
@@ -38,6 +45,13 @@ class UploadPage(NamedTuple):
     rows: list[UploadRow]
 
 
+class Share(NamedTuple):
+    """The rows after one key, up to another one. None stands for the end."""
+
+    after: Key = (0, 0, b"")
+    until: Key | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class UploadRowsOptions:
     """How many rows a page has. A larger page needs more memory, and fewer queries."""
@@ -46,25 +60,55 @@ class UploadRowsOptions:
 
 
 _DEFAULTS = UploadRowsOptions()
+_EVERYTHING = Share()
 
 
 def upload_pages(
-    reader: Reader, *, details: bool = False, options: UploadRowsOptions = _DEFAULTS
+    reader: Reader,
+    *,
+    details: bool = False,
+    options: UploadRowsOptions = _DEFAULTS,
+    share: Share = _EVERYTHING,
 ) -> Iterator[UploadPage]:
     """Yield the rows of uploaded files, ordered by source and path. Files that are being uploaded again are left out.
 
     Without `details`, a row has only the path and the `stat` of its file. Raises `JournalError`.
     """
     columns, size = _ALL if details else _PLAIN, options.rows_per_page
-    query, with_groups = (_PAGE.format(columns=columns, table=table) for table in ("main.files", "settled_files"))
     for destination, source in reader.rows(_PARTS):
-        after, full = b"", True
+        here = destination, source
+        if here < share.after[:2] or (share.until is not None and here > share.until[:2]):
+            continue
+        last = share.until[2] if share.until is not None and here == share.until[:2] else None
+        until = "" if last is None else " AND path <= ?5"
+        query, with_groups = (
+            _PAGE.format(columns=columns, table=table, until=until) for table in ("main.files", "settled_files")
+        )
+        after, full = share.after[2] if here == share.after[:2] else b"", True
         while full:
-            rows = reader.rows(query, destination, source, after, size, with_groups=with_groups)
+            values = (*here, after, size, *([] if last is None else [last]))
+            rows = reader.rows(query, *values, with_groups=with_groups)
             full = len(rows) == size
             if rows:
                 after = rows[-1][PATH]
                 yield UploadPage(destination, source, rows)
+
+
+def split_uploads(reader: Reader, most: int, least_rows: int) -> list[Share]:
+    """Divide the rows into at most `most` shares of about the same size, of `least_rows` or more. They are in order."""
+    parts = reader.rows(_COUNTS)
+    total = sum(count for _, _, count in parts)
+    number = max(1, min(most, total // least_rows))
+    ends: list[Key] = []
+    for target in (total * share // number for share in range(1, number)):
+        left = target - 1
+        for destination, source, count in parts:
+            if left < count:
+                ((path,),) = reader.rows(_NTH, destination, source, b"", 1, left)
+                ends.append((destination, source, path))
+                break
+            left -= count
+    return [Share(*ends) for ends in zip([_EVERYTHING.after, *ends], [*ends, None], strict=True)]
 
 
 def files_not_uploaded(reader: Reader) -> int:

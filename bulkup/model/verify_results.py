@@ -98,6 +98,15 @@ class VerifyCounts:
         if file.store is not None:
             self.store[file.store] += 1
 
+    def merge(self, other: VerifyCounts) -> None:
+        """Add the figures of other files."""
+        self.files += other.files
+        self.lost += other.lost
+        self.differing += other.differing
+        self.disk += other.disk
+        self.content += other.content
+        self.store += other.store
+
     def add_same(self, number: int) -> None:
         """Count files that are as they were uploaded, of which only the disk was compared."""
         self.files += number

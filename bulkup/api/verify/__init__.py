@@ -2,6 +2,7 @@
 
     upload_check     the order of the comparisons, a page of rows at a time
     disk_comparison  `stat` of the files, folder by folder
+    comparing_processes  several processes for many files
     disk_contents    the checksums of the files
     store_access     the provider and its calls
     marked_manifest  the rows of a manifest with the state of their files on disk

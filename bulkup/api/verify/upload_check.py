@@ -15,6 +15,7 @@ from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Destination, Reader
 from bulkup.journal.upload_rows import (
     PATH,
+    Share,
     UploadPage,
     UploadRow,
     UploadRowsOptions,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 Emit = Callable[[Sequence[VerifiedFile]], None]
 T = TypeVar("T")
 _READABLE = frozenset({DiskState.SAME, DiskState.METADATA})
+_EVERYTHING = Share()
 _OF_ANOTHER_ACCOUNT = StoreAnswer(StoreState.UNKNOWN, "it was uploaded to another account than that of the settings")
 
 
@@ -43,6 +45,7 @@ class VerifyOptions:
     """What is compared beside `stat`: the content on disk with `rehash`, the bytes at the service with `deep`.
 
     `readers` files are read at once. A page has `rows` rows, or `rows_with_details` where more than `stat` is compared.
+    A process has at least `rows_per_process` rows.
     """
 
     rehash: bool = False
@@ -50,6 +53,7 @@ class VerifyOptions:
     readers: int = 4
     rows: int = 2000
     rows_with_details: int = 500
+    rows_per_process: int = 50_000
 
 
 class UploadCheck:
@@ -73,15 +77,23 @@ class UploadCheck:
         self._destination = None if destination is None else self._number_of(destination)
         self.counts = VerifyCounts()
 
+    def not_uploaded(self) -> int:
+        """Return how many files no run has uploaded."""
+        return files_not_uploaded(self._reader)
+
     async def run(self, emit: Emit) -> VerifyCounts:
         """Compare every uploaded file. `emit` gets the files that are not the same, in the order of their paths.
 
         Raises `JournalError`, `ServiceError`.
         """
-        self.counts.not_uploaded = await anyio.to_thread.run_sync(files_not_uploaded, self._reader)
+        self.counts.not_uploaded = await anyio.to_thread.run_sync(self.not_uploaded)
+        return await self.compare(emit)
+
+    async def compare(self, emit: Emit, share: Share = _EVERYTHING) -> VerifyCounts:
+        """Compare the files of a share of the rows."""
         details = self._options.rehash or self._store is not None
         rows = self._options.rows_with_details if details else self._options.rows
-        pages = upload_pages(self._reader, details=details, options=UploadRowsOptions(rows))
+        pages = upload_pages(self._reader, details=details, options=UploadRowsOptions(rows), share=share)
         with contextlib.closing(DiskComparison(self._roots)) as disk:
             while True:
                 page, differing = await anyio.to_thread.run_sync(_compare_next, pages, disk)
@@ -184,7 +196,7 @@ def _compare_next(pages: Iterator[UploadPage], disk: DiskComparison) -> tuple[Up
     """Read the next page and compare it with the disk, in one thread. At the end there is no page.
 
     Two threads, one that reads ahead or several that compare, take longer: all of them need the interpreter's lock for
-    each file.
+    each file. `comparing_processes` is for many files.
     """
     page = next(pages, None)
     return page, [] if page is None else disk.compare(page.source, page.rows)

@@ -86,6 +86,11 @@ def _verified(
     note = "" if local else _why_not_asked(chosen)
     if note and deep:
         raise UsageError(f"--deep: {note}")
+    if (local or note) and not rehash:
+        from bulkup.api.verify.comparing_processes import compare_with_disk  # noqa: PLC0415  # only then
+        from bulkup.pipeline.tuning.cores import usable_cores  # noqa: PLC0415  # the same
+
+        return compare_with_disk(chosen.path, options, emit, usable_cores()), [note] if note else []
     with Reader(chosen.path) as reader:
         if local or note:
             return anyio.run(UploadCheck(reader, options).run, emit), [note] if note else []
