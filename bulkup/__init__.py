@@ -5,7 +5,7 @@
     summary = await upload("media", provider="local")
 
 The library has the power of the command: `Settings` are the settings of docs/settings.md, `Uploader` is a run with an
-async iterator of results, `upload` is both in one call.
+async iterator of results, `upload` is both in one call, and `upload_sync` is for code that is not async.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bulkup._version import __version__
 from bulkup.helpers.lazy_import import lazy_attributes
 
 if TYPE_CHECKING:
-    from bulkup.api import Preview, Summary, Uploader, preview, upload
+    from bulkup.api import Preview, Summary, Uploader, preview, upload, upload_sync
     from bulkup.config import Settings
     from bulkup.errors import (
         BulkupError,
@@ -52,10 +52,11 @@ __all__ = [
     "__version__",
     "preview",
     "upload",
+    "upload_sync",
 ]
 
 _HOMES = {
-    "bulkup.api": ("Preview", "Summary", "Uploader", "preview", "upload"),
+    "bulkup.api": ("Preview", "Summary", "Uploader", "preview", "upload", "upload_sync"),
     "bulkup.config": ("Settings",),
     "bulkup.errors": (
         "BulkupError",

@@ -1,6 +1,7 @@
 """The library, and the composition root: it builds the parts of a run from the settings.
 
     uploader                one run, from its settings to its summary
+    one_call                the same as one function, async or not
     composition             provider, options and destination from the settings
     dry_run                 a dry run: what a run would do
     provider_trial          sends one file with each step shown
@@ -28,15 +29,17 @@ from bulkup.helpers.lazy_import import lazy_attributes
 
 if TYPE_CHECKING:
     from bulkup.api.dry_run import Preview, place_conflicts, preview
+    from bulkup.api.one_call import upload, upload_sync
     from bulkup.api.run_summary import Summary
-    from bulkup.api.uploader import Uploader, upload
+    from bulkup.api.uploader import Uploader
 
-__all__ = ["Preview", "Summary", "Uploader", "place_conflicts", "preview", "upload"]
+__all__ = ["Preview", "Summary", "Uploader", "place_conflicts", "preview", "upload", "upload_sync"]
 
 _HOMES = {
     "bulkup.api.dry_run": ("Preview", "place_conflicts", "preview"),
+    "bulkup.api.one_call": ("upload", "upload_sync"),
     "bulkup.api.run_summary": ("Summary",),
-    "bulkup.api.uploader": ("Uploader", "upload"),
+    "bulkup.api.uploader": ("Uploader",),
 }
 
 __getattr__ = lazy_attributes(__name__, _HOMES)

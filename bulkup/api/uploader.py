@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -18,7 +18,6 @@ from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
 from bulkup.config import Settings, claimed_journal, require_credentials, require_provider, source_id_path, with_region
-from bulkup.config.checked_model import ValidationError
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock, local_clock
 from bulkup.helpers.event_logger import EventLogger, log_fields
@@ -380,26 +379,6 @@ class Uploader:
         code = exit_code(run.counters, reasons=stop.why, lost_source=bool(lost))
         seconds = (self._ended or self._started) - self._started
         return Summary(run.journal.run, code, run.counters, seconds, stop.error, tuple(lost))
-
-
-async def upload(
-    *sources: str,
-    profile: str | None = None,
-    environ: Mapping[str, str] | None = None,
-    **settings: Any,
-) -> Summary:
-    """Upload sources in one call and return the summary: `await upload("media", provider="local")`.
-
-    Settings are given by name, as in docs/settings.md.
-
-    Raises `BulkupError` when the run cannot be started.
-    """
-    try:
-        checked = Settings(source=sources, **settings)
-    except ValidationError as error:
-        raise UsageError(f"a setting is invalid: {error}", hint="see docs/settings.md") from error
-    async with Uploader(checked, profile=profile, environ=environ) as uploader:
-        return await uploader.run()
 
 
 async def _ignore(_: Sequence[Result]) -> None:
