@@ -20,6 +20,7 @@
     database          opens the file; earlier_versions opens old ones for reading
     error_mapping     errors of SQLite as `JournalError`
     file_identity     notices that the file was deleted or replaced
+    health            checks a whole journal, for `bulkup doctor`
 
 Everything that uses SQLite belongs here. Decisions about a file do not: the pipeline makes them. Nor does the format of
 exports (`bulkup.reports`).

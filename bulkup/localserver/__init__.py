@@ -16,6 +16,7 @@ written from docs/contracts.md and shares no code with the client, so that one m
     faults.py              which request gets which fault
     server_config.py       settings; server_limits.py has limits and timeouts, extension_lists.py those of Magic Hour
     server_state.py        lock, signing key, counters; server_storage.py and record_log.py keep objects and records
+    pruning.py             removes the objects of a store and their records, for `bulkup serve --prune`
     context.py             shared state of all request handlers; api_common.py has the parts that all APIs share
     allowed_methods.py     answers 405; timestamps.py and signed_tokens.py make values that the APIs hand out
     listener.py            host and port

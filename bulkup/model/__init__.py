@@ -13,7 +13,7 @@ journal_rows   rows that the journal returns to commands
 disk_states    how a file on disk compares with its row; verify_results has the results of a verification
 stored_objects  what a service says about an upload
 log_events     names and sentences of log events
-counters       the figures of a run
+counters       the figures of a run; histogram counts durations by size
 progress       the figures at one moment, as the display, the log and the library have them
 reason_hints   the next step for a reason why files failed
 

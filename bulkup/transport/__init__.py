@@ -14,6 +14,7 @@
     front_answers      answers of a web server that did not pass a request on
     progress_timeout   how long a body may show no progress
     proxies, tls       proxies of the environment, verification of certificates
+    reachability       one connection to see whether a server can be reached, for `bulkup doctor`
     transport_options  the options
 
 The only use of the aiohttp client belongs here, and every socket of a run. The meaning of an answer belongs to

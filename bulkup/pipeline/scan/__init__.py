@@ -4,7 +4,7 @@
     counting      walks ahead of the scanner, and keeps only the number and size of the files
     open_folders  the folders that a walk has open
     own_files     the files of bulkup itself, which are not uploaded
-    filters       the user's patterns and limits
+    filters       the user's patterns and limits; ignore_file has those of a source
     name_list     reads a list of names (`files_from`)
     triage        counts settled files, and decides about the others
     decision      the action for one file
