@@ -80,7 +80,7 @@ async def test_an_upload_that_the_next_run_continues_is_listed_and_stays(
     assert await listed(here, ALL) == [row]
     summary = await here.run()
     assert summary.exit_code == 0
-    assert here.puts in (5, 6)  # a part may have been stored whose answer the interruption cut off
+    assert 5 <= here.puts <= 7  # both workers' parts may have been stored when the interruption cut their answers off
     assert await listed(here) == []
 
 
