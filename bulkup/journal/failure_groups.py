@@ -27,7 +27,7 @@ _UNKNOWN = "no reason was recorded"
 
 @dataclass(frozen=True, slots=True)
 class GroupingOptions:
-    """How many reasons are told apart. Further ones count as one."""
+    """The number of reasons that are kept apart. Further ones count as one."""
 
     most: int = 1000
 
