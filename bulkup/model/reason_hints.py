@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 _HINTS = (
+    # A provider whose user owns keys and bucket has said what to check: `s3`.
+    (r"\((check|set|the keys need) [^()]*\)", ""),
     (r"give a list with a new URL", ""),  # it has the next step
     (
         r"\b413\b|EntityTooLarge|too large|above .* maximum",

@@ -24,3 +24,16 @@ from bulkup.model.reason_hints import hint_for
 def test_a_reason_has_the_hint_that_helps(reason: str, hint: str) -> None:
     assert hint_for(reason).startswith(hint)
     assert bool(hint_for(reason)) is bool(hint)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "storage answered 403 SignatureDoesNotMatch: no (check secret_key and region)",
+        "storage answered 403 AccessDenied (the keys need the right s3:PutObject on the bucket)",
+        "storage answered 404 NoSuchBucket (check bucket, region, addressing and base_url)",
+    ],
+)
+def test_a_reason_that_says_what_to_check_gets_no_hint_of_another_kind(reason: str) -> None:
+    assert hint_for(reason) == ""
+    assert hint_for(reason.partition(" (")[0]) != ""
