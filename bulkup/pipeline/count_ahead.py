@@ -25,7 +25,9 @@ class CountAhead:
 
     async def work(self) -> None:
         """Wait until the scanner falls behind, then count until the scan or the count is done. Returns at its end."""
-        if not countable(self._run.options.scan) or not await self._is_needed():
+        if self._run.unfinished is not None or not countable(self._run.options.scan):
+            return  # files from the journal, or from a list that can be read only once
+        if not await self._is_needed():
             return
         counted = self._run.counted
         walk = self._counting_walk()

@@ -84,6 +84,14 @@ async def test_it_ends_with_the_scan_and_with_the_run(stage: CountStage, why: st
     assert stage.journal.rows.closed
 
 
+async def test_the_tree_of_a_retry_is_not_counted(stage: CountStage) -> None:
+    """Its files come from the journal."""
+    stage.run.unfinished = lambda _: iter(())
+    async with stage.working(stage.full, stage.stage.work):
+        await stage.advance(10.0)
+        assert stage.run.counted.files == 0
+
+
 async def test_a_list_of_standard_input_is_not_counted(tmp_path: Path) -> None:
     stage = CountStage(tmp_path, scan=ScanOptions(files_from="-"))
     async with stage.working(stage.full, stage.stage.work):
