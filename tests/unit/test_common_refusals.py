@@ -53,6 +53,12 @@ def test_details_do_not_make_a_reason_another_one(one: str, other: str) -> None:
     assert alike(one) == alike(other)
 
 
+def test_kinds_of_files_are_kept_and_a_long_reason_is_cut() -> None:
+    """People read it too."""
+    assert alike("the extension 'txt' (it accepts jp2, m4a, mp4)") == "the extension … (it accepts jp2, m4a, mp4)"
+    assert (len(alike("word " * 100)), alike("word " * 100)[-1]) == (160, "…")
+
+
 def test_statuses_and_codes_make_a_reason() -> None:
     assert alike("storage answered 403 AccessDenied") != alike("storage answered 404 NoSuchBucket")
     assert alike("storage answered 403 AccessDenied: x") != alike("storage answered 403 SignatureDoesNotMatch: x")

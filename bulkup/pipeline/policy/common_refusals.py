@@ -15,13 +15,16 @@ from __future__ import annotations
 import re
 
 from bulkup.helpers.lazy_pattern import lazy_pattern
+from bulkup.helpers.short_text import shortened
 from bulkup.pipeline.policy.kind_refusal import refers_to_kind
 
 # Storage's code says the reason, and its text may name the file.
 _CODE = lazy_pattern(r"storage answered [0-9]{3} \w+(?=:)")
-# The parts in which two answers with one meaning differ: ids, times, names and paths, and numbers other than a status.
+# The parts in which two answers with one meaning differ: ids, times, names and paths, and numbers. A status is kept,
+# and so are short words with a digit, such as mp4: they are kinds of files.
 _DETAILS = lazy_pattern(
-    r"(?P<status>\banswered [0-9]{3}\b)|\"[^\"]*\"|'[^']*'|\S*(?:[0-9]{4,}|/|\w\.\w)\S*|\b[0-9a-f]{8,}\b|[0-9]+",
+    r"(?P<kept>\banswered [0-9]{3}\b|\b[a-z]{1,3}[0-9][a-z]{0,2}\b(?![./]))|"
+    r"\"[^\"]*\"|'[^']*'|\S*(?:[0-9]{4,}|/|\w\.\w)\S*|\b[0-9a-f]{8,}\b|[0-9]+",
     re.IGNORECASE,
 )
 _LONGEST = 160
@@ -32,7 +35,7 @@ def alike(reason: str) -> str:
     """Return a reason without the details that differ between files."""
     if code := _CODE.match(reason):
         return code[0]
-    return _DETAILS.sub(lambda found: found["status"] or "…", reason)[:_LONGEST]
+    return shortened(_DETAILS.sub(lambda found: found["kept"] or "…", reason), _LONGEST)
 
 
 def too_large(reason: str) -> bool:
