@@ -68,7 +68,7 @@ def verify_text(counts: VerifyCounts, notes: Iterable[str], options: JournalOpti
     if counts.store:
         yield f"  service: {_figures(counts.store)}"
     for note in notes:
-        yield f"Note: {note}."
+        yield f"Note: {note}" + ("" if note.endswith("?") else ".")
     if counts.not_uploaded:
         left = count_text(counts.not_uploaded, "file")
         yield f"Next: {left} not uploaded, see why: bulkup failures {printable(options.reading)}".rstrip()

@@ -109,6 +109,7 @@ def test_a_source_that_is_not_mounted_still_has_its_status(world: World) -> None
     world.upload(*world.local).expect(0)
     world.source.rename(world.root / "moved")
     assert "uploaded" in run("status", str(world.source), "--journal", str(world.journal)).expect(0).out
+    assert "is it mounted?" in run("verify", "--journal", str(world.journal)).expect(3).out
 
 
 def test_wrong_values(world: World) -> None:

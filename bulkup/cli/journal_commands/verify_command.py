@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.journal import Reader
 from bulkup.model.verify_results import VerifiedFile, VerifyCounts
 from bulkup.reports.json_text import dumps
+from bulkup.reports.safe_text import printable_path
 from bulkup.reports.verify_report import verified_line, verified_object, verify_exit_code, verify_object, verify_text
 
 if TYPE_CHECKING:
@@ -67,12 +69,17 @@ def verify(
     counts, notes = _verified(chosen, rehash=rehash, deep=deep, local=local, emit=_emitter(json=bool(json)))
     with Reader(chosen.path) as reader:
         selector = options_of(chosen, next(reader.runs(), None))
+        notes += [_not_there(one.root) for one in reader.sources() if not os.path.isdir(one.root)]
     if json:
         typer.echo(dumps(verify_object(counts, notes)))
     else:
         for line in verify_text(counts, notes, selector):
             typer.echo(line)
     sys.exit(verify_exit_code(counts))
+
+
+def _not_there(root: bytes) -> str:
+    return f"the source {printable_path(root)} is not there; is it mounted?"
 
 
 def _verified(
