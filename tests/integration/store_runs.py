@@ -15,10 +15,21 @@ from pipeline_world import QUICK_RETRIES, read_tree
 
 from bulkup import Settings, Summary, Uploader
 from bulkup.api.unfinished import unfinished_uploads
+from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Reader
 from bulkup.model.journal_rows import ManifestRow, UnfinishedRow
 
 MIB = 1024**2
+
+
+class WrongClock(SystemClock):
+    """A clock that is some hours ahead, or behind."""
+
+    def __init__(self, hours: float) -> None:
+        self.hours = hours
+
+    def now(self) -> float:
+        return super().now() + self.hours * 3600
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,9 @@ class Store:
         }
         return Settings(**{**values, **changes})
 
-    async def upload(self, **changes: Any) -> Summary:
-        async with Uploader(self.settings(**changes), environ={}, tunables=QUICK_RETRIES) as uploader:
+    async def upload(self, clock: Clock | None = None, **changes: Any) -> Summary:
+        given = self.settings(**changes)
+        async with Uploader(given, environ={}, tunables=QUICK_RETRIES, clock=clock) as uploader:
             return await uploader.run()
 
     def objects(self) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ceph_world import ACCESS_KEY, SECRET_KEY, shared_cluster
 from pipeline_world import read_tree
-from store_runs import MIB, Store, check_refusals, check_uploads
+from store_runs import MIB, Store, WrongClock, check_refusals, check_uploads
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Ceph is for Linux")
 
@@ -62,3 +62,12 @@ async def test_checksums(store: Store) -> None:
     summary = await store.upload(checksum_algorithm="sha256")
     assert (summary.exit_code, summary.counters.uploaded, summary.counters.unverified) == (0, 2, 0)
     assert store.objects() == {"a.bin": b"a", "large.bin": (store.folder / "source/large.bin").read_bytes()}
+
+
+@pytest.mark.parametrize("hours", [-2.0, 2.0])
+async def test_a_wrong_clock_of_this_machine(store: Store, hours: float) -> None:
+    """Ceph refuses signatures that are too old or too new, and the run goes by Ceph's clock from then on."""
+    store.write({"a.bin": b"a", "b.bin": b"b", "large.bin": os.urandom(11 * MIB)})
+    summary = await store.upload(WrongClock(hours))
+    assert (summary.exit_code, summary.counters.uploaded, summary.counters.unverified) == (0, 3, 0), summary.error
+    assert set(store.objects()) == {"a.bin", "b.bin", "large.bin"}

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from pipeline_world import QUICK_RETRIES, World, read_tree, world
+from store_runs import WrongClock
 
 from bulkup import FileState
-from bulkup.helpers.clock import SystemClock
 from bulkup.model.http import ApiAnswer, ApiRequest
 from bulkup.model.tickets import Ticket
 from bulkup.transport import Transport
@@ -23,16 +23,6 @@ FILES: dict[str, dict[str | bytes, bytes]] = {
     "large": {"a.mov": b"a" * (61 * MIB)},
 }
 PUTS = {"small": 40, "large": 13}
-
-
-class WrongClock(SystemClock):
-    """A clock that is some hours ahead, or behind."""
-
-    def __init__(self, hours: float) -> None:
-        self.hours = hours
-
-    def now(self) -> float:
-        return super().now() + self.hours * 3600
 
 
 @pytest.fixture
