@@ -72,7 +72,7 @@ def problem_of_call(answer: ApiAnswer) -> Problem | None:
     return dataclasses.replace(problem, kind=kind, maybe_created=kind is ProblemKind.TRANSIENT)
 
 
-# What makes a signature useless that was good a moment ago, or would be by another clock.
+# Codes for a signature that was good a moment ago, or would be by another clock.
 SESSION_OVER = frozenset({"ExpiredToken", "TokenRefreshRequired"})
 CLOCK_WRONG = "RequestTimeTooSkewed"
 
