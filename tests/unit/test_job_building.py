@@ -20,10 +20,13 @@ from bulkup.cli.schedule.job_building import (
     make_writable,
     schedule_name,
     secret_files,
+    takes_files_away,
     unseen_variables,
+    written_folders,
 )
 from bulkup.cli.schedule.schedule_times import parse_times
 from bulkup.cli.schedule.scheduled_job import Credential
+from bulkup.config import Settings
 from bulkup.config.secret_source import SecretSource
 from bulkup.errors import UsageError
 
@@ -89,6 +92,16 @@ def test_the_store_of_the_provider_local_is_writable(profile: Profile) -> None:
 def test_the_folders_of_other_files_are_writable(profile: Profile, line: str) -> None:
     profile.write('provider = "local"', f'source = ["{profile.source}"]', line)
     assert str(profile.root / "out") in profile.built().job.writable
+
+
+def test_a_run_that_removes_uploaded_files_may_write_to_the_source(tmp_path: Path) -> None:
+    settings = Settings(provider="magic-hour", source=("/srv/spool",), journal=str(tmp_path / "j"))
+    for changes in ({"delete_after_upload": True}, {"move_to": "/srv/done"}):
+        moving = settings.model_copy(update=changes)
+        expected = {str(tmp_path), "/srv/spool", *([changes["move_to"]] if "move_to" in changes else [])}
+        assert set(written_folders(moving, "nightly", "/c", {})) == expected
+        assert takes_files_away(moving)
+    assert not takes_files_away(settings)
 
 
 def test_addresses_of_notifications_are_secrets_of_the_run(profile: Profile) -> None:

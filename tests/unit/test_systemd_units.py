@@ -99,6 +99,11 @@ def test_a_service_of_another_user_has_no_capabilities() -> None:
     assert "PrivateTmp=yes" not in lines
 
 
+def test_a_service_that_removes_uploaded_files_may_do_so() -> None:
+    lines = service_text(job(is_system=True, takes_files_away=True)).splitlines()
+    assert "CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_FOWNER" in lines
+
+
 def test_a_service_of_a_user_needs_no_namespaces() -> None:
     """Many systems do not let a user's service manager make them, and the service would not start."""
     text = service_text(job())

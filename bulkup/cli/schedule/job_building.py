@@ -89,6 +89,7 @@ def build_job(options: ScheduleOptions, environ: Mapping[str, str], program: str
         stop_after=int(settings.grace + (settings.notify.limit if settings.notify is not None else 0)) + _CLEAN_UP,
         is_system=options.is_system,
         user=options.user,
+        takes_files_away=takes_files_away(settings),
         uses_temporary=any(map(below_temporary, read)),
     )
     return BuiltJob(
@@ -108,9 +109,17 @@ def written_folders(settings: Settings, profile: str, config_file: str, environ:
     folders = [os.path.dirname(os.path.realpath(journal))]
     if settings.provider == LOCAL:
         folders.append(store_path(settings, settings.source, environ))
+    if takes_files_away(settings):
+        folders += [os.path.realpath(source) for source in settings.source]
+        folders += [os.path.realpath(folder) for folder in (getattr(settings, "move_to", None),) if folder is not None]
     files = (settings.log_file, settings.metrics_file)
     folders += [os.path.dirname(os.path.realpath(file)) for file in files if file is not None]
     return tuple(dict.fromkeys(folders))
+
+
+def takes_files_away(settings: Settings) -> bool:
+    """Return whether a run removes files from the source when they are uploaded."""
+    return bool(getattr(settings, "delete_after_upload", False) or getattr(settings, "move_to", None))
 
 
 def schedule_name(name: str | None, profile: str) -> str:

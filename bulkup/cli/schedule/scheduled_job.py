@@ -29,7 +29,7 @@ class ScheduledJob:
     `name` is that of its units, without the beginning `bulkup-`. `command` has the path of the program first.
     `writable` are the folders that the run writes to. `user` runs it, None for the user of the service manager.
     `stop_after` is the time in seconds that it may take to end after a signal. `uses_temporary` says that it uses files
-    below /tmp.
+    below /tmp, `takes_files_away` that it removes files from the source.
     """
 
     name: str
@@ -45,6 +45,7 @@ class ScheduledJob:
     is_system: bool
     user: str | None = None
     uses_temporary: bool = False
+    takes_files_away: bool = False
 
     @property
     def unit(self) -> str:

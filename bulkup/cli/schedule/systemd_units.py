@@ -35,8 +35,9 @@ ProtectKernelModules=yes
 ProtectKernelTunables=yes
 ProtectProc=invisible
 RemoveIPC=yes"""
-# Of root, only what is needed to read files of all users.
+# Root needs these to read files of all users, and to remove them.
 _ROOT_CAPABILITIES = "CapabilityBoundingSet=CAP_DAC_READ_SEARCH"
+_TO_REMOVE_FILES = " CAP_DAC_OVERRIDE CAP_FOWNER"
 _NO_CAPABILITIES = "CapabilityBoundingSet="
 
 
@@ -70,7 +71,8 @@ def service_text(job: ScheduledJob) -> str:
         lines.append(f"User={plain(job.user)}")
     lines += ["", "# What the run may not do.", _HARDENING]
     if job.is_system:
-        lines += [_SYSTEM_HARDENING, _ROOT_CAPABILITIES if job.user is None else _NO_CAPABILITIES]
+        of_root = _ROOT_CAPABILITIES + (_TO_REMOVE_FILES if job.takes_files_away else "")
+        lines += [_SYSTEM_HARDENING, of_root if job.user is None else _NO_CAPABILITIES]
         if not job.uses_temporary:
             lines.append("PrivateTmp=yes")
         lines += [f"ReadWritePaths={quoted(path)}" for path in job.writable]
