@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ import anyio
 import pytest
 from stage_world import StageRun
 
-from bulkup import ExitCode
+from bulkup.journal.lookup import Comparison
 from bulkup.model.counters import Counted
-from bulkup.model.files import Source
+from bulkup.model.files import Source, Stat
 from bulkup.pipeline import ScanOptions, Tunables
 from bulkup.pipeline.count_ahead import CountAhead
 from bulkup.pipeline.scan.counting import CountingOptions
@@ -72,15 +72,23 @@ async def test_a_scanner_that_does_not_wait_is_ahead_itself(stage: CountStage) -
 
 
 @pytest.mark.parametrize("why", ["scan", "stop"])
-async def test_it_ends_with_the_scan_and_with_the_run(stage: CountStage, why: str) -> None:
-    async with stage.working(stage.full, stage.stage.work):
-        await counting_until(stage, lambda counted: counted.files > 0)
+async def test_it_ends_with_the_scan_and_with_the_run(
+    stage: CountStage, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tree has more files than the first ones that the journal is asked about."""
+
+    def compare(_source: Source, files: Mapping[bytes, Stat], _now: float) -> Comparison:
         if why == "scan":
             stage.run.counters.scan_done = True
         else:
-            stage.run.stop.request(ExitCode.SIGINT)
-        await counting_until(stage, lambda counted: not counted.running)
+            stage.run.stop.requested = True
+        return Comparison([], [], list(files))
+
+    monkeypatch.setattr(stage.journal.rows, "compare", compare)
+    async with stage.working(stage.full, stage.stage.work):
+        await counting_until(stage, lambda counted: counted.files > 0 and not counted.running)
         assert not stage.run.counted.complete
+        assert stage.run.counted.files < FILES
     assert stage.journal.rows.closed
 
 
