@@ -36,6 +36,7 @@ from bulkup.journal import Destination
 from bulkup.model.files import ALGORITHM_NAMES, Algorithm, Source
 from bulkup.pipeline import MOST_WORKERS, PipelineOptions, RetryPolicy, ScanOptions
 from bulkup.pipeline.files.hashing import require_algorithms
+from bulkup.pipeline.options import DisposalOptions
 from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.scan.own_files import OwnFiles
 from bulkup.providers import Provider, ProviderConfig, create, is_registered
@@ -202,7 +203,11 @@ def destination(settings: Settings, provider: Provider, base_url: str) -> Destin
 
 
 def pipeline_options(
-    settings: Settings, provider: Provider, scan: ScanOptions, retry: RetryPolicy | None = None
+    settings: Settings,
+    provider: Provider,
+    scan: ScanOptions,
+    retry: RetryPolicy | None = None,
+    disposal: DisposalOptions | None = None,
 ) -> PipelineOptions:
     """Return the sizes and limits of the run. `retry` has the fields of the retry policy that no setting changes."""
     can = provider.capabilities
@@ -227,6 +232,7 @@ def pipeline_options(
         settings_digest="" if settings.retry_rejected else settings_digest(provider),
         unsupported=settings.unsupported,
         count=settings.count and not settings.quiet,
+        disposal=disposal,
         scan=scan,
         retry=dataclasses.replace(
             retry or RetryPolicy(),

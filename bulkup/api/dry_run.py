@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from bulkup.api import composition
+from bulkup.api.disposal_check import disposal_options
 from bulkup.config import Settings, journal_path, require_provider, with_region
 from bulkup.config.provider_plugins import declaration_of
 from bulkup.helpers.clock import Clock, SystemClock
@@ -16,6 +18,7 @@ from bulkup.model.counters import Ignored
 from bulkup.model.files import FoundFile
 from bulkup.model.tickets import Rejection
 from bulkup.pipeline.files.file_opener import FileOpener
+from bulkup.pipeline.files.removal import may_be_removed
 from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, decide
 from bulkup.pipeline.scan.walk import Unexamined, Walk
 from bulkup.providers import Provider
@@ -36,7 +39,8 @@ class Preview:
 
     `action` is `upload`, `check` (hash it first), `confirm`, `unchanged`, `skipped` (unsupported by the service, with
     `unsupported = "skip"`), `rejected`, `unreadable` or `changed` (it vanished). `taken` says that it is rejected
-    because another file holds its place at the service, `expired` that the service has deleted the upload.
+    because another file holds its place at the service, `expired` that the service has deleted the upload. `then` is
+    `remove` or `move` for a file that leaves its source: at once if it is unchanged, else once its upload is proven.
     """
 
     source: str
@@ -46,6 +50,7 @@ class Preview:
     reason: str | None = None
     taken: bool = False
     expired: bool = False
+    then: Literal["remove", "move"] | None = None
 
 
 def preview(
@@ -61,6 +66,7 @@ def preview(
     settings = with_region(settings, environ)
     sources = composition.resolve_sources(settings)
     require_provider(settings)
+    disposal_options(settings, sources)
     path = journal_path(settings, profile, settings.source, environ, config_file)
     base_url = _base_url(settings, environ)
     values = composition.provider_settings(settings, sources)
@@ -123,7 +129,15 @@ class _Decider:
             _reason(decision, refusal),
             taken=holder_rejection is not None,
             expired=decision.expired,
+            then=self._then(decision, action),
         )
+
+    def _then(self, decision: FileDecision, action: str) -> Literal["remove", "move"] | None:
+        settings = self.settings
+        leaves = action in ("upload", "confirm") or decision.removable
+        if not leaves or not (settings.delete_after_upload or settings.move_to) or not may_be_removed(decision.file):
+            return None
+        return "remove" if settings.move_to is None else "move"
 
     def _taken(self, decision: FileDecision) -> Rejection | None:
         file = decision.file

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bulkup.api.bandwidth_schedule import BandwidthSchedule
     from bulkup.config.timetable import Timetable
     from bulkup.journal.unfinished_paths import UnfinishedPaths
+    from bulkup.pipeline.options import DisposalOptions
 
 _log = EventLogger("bulkup")
 
@@ -228,6 +229,7 @@ class Uploader:
         sources = composition.resolve_sources(settings)
         require_provider(settings)
         scan = await anyio.to_thread.run_sync(composition.scan_options, settings)
+        disposal = await _disposal(settings, sources)
         path = claimed_journal(settings, self._profile, self._environ, self._config_file)
         transport = self._make_transport(composition.transport_options(settings), self._clock)
         built = None if composition.uses_embedded_server(settings) else await self._remote_provider(sources, stack)
@@ -240,7 +242,7 @@ class Uploader:
         await stack.enter_async_context(transport)
         self._started = self._clock.monotonic()
         service_clock = self._service_clock
-        options = composition.pipeline_options(settings, provider, scan, self._tunables.retry)
+        options = composition.pipeline_options(settings, provider, scan, self._tunables.retry, disposal)
         # A caller with a transport of its own expects all requests to use it.
         setup = composition.process_setup(settings, provider, options) if self._make_transport is Transport else None
         numbered = await journal.begin_run(
@@ -379,6 +381,15 @@ class Uploader:
         code = exit_code(run.counters, reasons=stop.why, lost_source=bool(lost))
         seconds = (self._ended or self._started) - self._started
         return Summary(run.journal.run, code, run.counters, seconds, stop.error, tuple(lost))
+
+
+async def _disposal(settings: Settings, sources: Sequence[Source]) -> DisposalOptions | None:
+    """Return how uploaded files are removed, None if they stay. Raises `UsageError`."""
+    if not settings.delete_after_upload and settings.move_to is None:
+        return None
+    from bulkup.api.disposal_check import disposal_options  # noqa: PLC0415  # most runs remove nothing
+
+    return await anyio.to_thread.run_sync(disposal_options, settings, sources)
 
 
 async def _ignore(_: Sequence[Result]) -> None:

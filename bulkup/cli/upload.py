@@ -16,7 +16,7 @@ from bulkup.cli.shared_options import Config, Json, Profile
 from bulkup.config import ResolvedSettings
 from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
-from bulkup.reports.formatting import size_text
+from bulkup.reports.formatting import count_text, size_text
 from bulkup.reports.json_text import dumps, path_fields
 from bulkup.reports.logs import configure_logging
 from bulkup.reports.safe_text import printable, printable_path
@@ -29,6 +29,7 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be uploaded; make no API call and write nothing.")
 ]
 # For the counts of a dry run: `2 to upload`. Other actions are adjectives already.
+_THEN_TEXTS = ("removed from the source", "moved out of the source")
 _ACTION_TEXTS = {"upload": "to upload", "check": "to check", "confirm": "to confirm"}
 
 
@@ -75,20 +76,24 @@ def _preview(resolved: ResolvedSettings) -> None:
     settings = resolved.settings
     configure_logging(settings.log_format, settings.log_level)
     counts: dict[str, int] = {}
-    size = expired = 0
+    size = expired = leaving = 0
+    then = _THEN_TEXTS[settings.move_to is not None]
     found_files = preview(settings, profile=resolved.profile, config_file=resolved.config_file, environ=os.environ)
     for found in found_files:
         counts[found.action] = counts.get(found.action, 0) + 1
         size += found.size if found.action in ("upload", "check") else 0
         expired += found.expired and found.action in ("unchanged", "check")
+        leaving += found.then is not None
         if settings.json_output:
             line = {"event": "would", **path_fields("path", found.path), "source": found.source, "size": found.size}
             what = {"action": found.action, "reason": found.reason, "taken": found.taken, "expired": found.expired}
+            what |= {"then": found.then} if found.then is not None else {}
             typer.echo(dumps({**line, **what}))
-        elif found.action not in ("unchanged", "skipped") and not settings.quiet:
+        elif (found.then or found.action not in ("unchanged", "skipped")) and not settings.quiet:
+            notes = [printable(found.reason)] if found.reason else []
+            notes += [f"then {then}"] if found.then else []
             typer.echo(
-                f"{found.action:<10} {printable_path(found.path)}"
-                + (f"  ({printable(found.reason)})" if found.reason else "")
+                f"{found.action:<10} {printable_path(found.path)}" + (f"  ({'; '.join(notes)})" if notes else "")
             )
     if settings.json_output:
         typer.echo(dumps({"event": "dry-run", "files": counts, "bytes": size}))
@@ -98,5 +103,7 @@ def _preview(resolved: ResolvedSettings) -> None:
         typer.echo(
             f"Dry run: {shown or 'no files'}; {most}{size_text(size)} would be uploaded. Nothing was sent or written."
         )
+        if leaving:
+            typer.echo(f"{count_text(leaving, 'file')} would be {then} once the upload is proven.")
         if expired:
             typer.echo(f"{expired_text(expired)}.")

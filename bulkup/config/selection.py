@@ -153,6 +153,39 @@ class Selection(CheckedModel):
         option=Option("Accept an empty source that had files before.", Panel.FILES),
     )
 
+    delete_after_upload: bool = setting(
+        False,
+        "Remove each file from its source once its upload is proven and recorded in the journal. Files that are "
+        "`unverified`, that have changed since, or that have other hard links stay. So do empty directories.",
+        about_default="bulkup changes no source unless you ask for it.",
+        option=Option("Remove files from the source once their upload is proven.", Panel.FILES),
+    )
+    move_to: PathText | None = setting(
+        None,
+        "Move each file to this directory, in place of removing it as `delete_after_upload` does. Its path below the "
+        "source is kept. No file there is overwritten: the new one gets a number before its extension. The directory "
+        "is outside every source, and on the same file system.",
+        about_default="Files stay in their source.",
+        expects="the path of a directory, without delete_after_upload",
+        option=Option("Move files there once their upload is proven.", Panel.FILES, metavar="DIR"),
+    )
+
+    @classmethod
+    @check("delete_after_upload")
+    def _identity_is_compared(cls, value: bool, others: Mapping[str, Any]) -> bool:
+        if value:
+            _require_whole_identity(others)
+        return value
+
+    @classmethod
+    @check("move_to")
+    def _one_way_only(cls, value: str | None, others: Mapping[str, Any]) -> str | None:
+        if value is not None:
+            if others.get("delete_after_upload"):
+                raise ValueError("expected no directory, since delete_after_upload removes the files")
+            _require_whole_identity(others)
+        return value
+
     @classmethod
     @check("max_size")
     def _not_below_min_size(cls, value: int | None, others: Mapping[str, Any]) -> int | None:
@@ -160,3 +193,10 @@ class Selection(CheckedModel):
         if value is not None and smallest is not None and value < smallest:
             raise ValueError(f"expected a size not below min_size, which is {smallest} bytes")
         return value
+
+
+def _require_whole_identity(settings: Mapping[str, Any]) -> None:
+    """Raise ValueError where a file is not compared by its whole identity: another file might be removed."""
+    identity = settings.get("identity")
+    if identity in ("content", "size-mtime"):
+        raise ValueError(f"expected identity default or strict with it, which is {identity}")

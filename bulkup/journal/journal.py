@@ -26,7 +26,7 @@ from bulkup.journal.statements import NOT_USED, KeptUntil, Statements
 from bulkup.journal.ticket_text import DamagedTicketError
 from bulkup.journal.unfolding import unfold
 from bulkup.journal.writer import DEFAULT_OPTIONS, Statement, Writer, WriterOptions
-from bulkup.model.files import Source
+from bulkup.model.files import FoundFile, Source
 from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.log_events import LogEvent
 from bulkup.model.tickets import SentPart, Ticket
@@ -172,6 +172,11 @@ class Journal:
     async def deleted(self, ticket: Ticket) -> None:
         """Record that the service has nothing any more of an upload that was given up in this run."""
         await self._writer.write(self._statements.deleted(ticket))
+
+    async def removing(self, files: Sequence[FoundFile]) -> None:
+        """Record that uploaded files are about to be removed from their source."""
+        rows = [(self._destination_id, file.source.id, file.path, self._run_id) for file in files]
+        await self._writer.write([Statement("INSERT OR REPLACE INTO removed VALUES {rows}", rows)])
 
     async def unknown_ids(self, count: int, reason: str, now: float) -> None:
         """Record that up to `count` ids may exist that no answer named."""

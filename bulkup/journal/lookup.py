@@ -43,6 +43,13 @@ SELECT CAST(remote_id AS BLOB), expires_at, CAST(ticket AS BLOB) FROM tickets
 WHERE destination_id = ? AND source_id = ? AND path = ?
 """
 
+# A removal holds for uploads of its own run and of earlier ones.
+_NOT_REMOVED = """
+SELECT EXISTS (SELECT 1 FROM main.files f WHERE f.destination_id = ? AND f.source_id = ? AND NOT EXISTS (
+    SELECT 1 FROM removed r WHERE r.destination_id = f.destination_id AND r.source_id = f.source_id
+        AND r.path = f.path AND r.run_id >= f.run_id))
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
@@ -167,9 +174,16 @@ class Lookup:
         return compared
 
     def knows_files_of(self, source: Source) -> bool:
-        """Return whether an earlier run found files in this source, or in another source at the same path."""
-        same_path = any(not other.strip and not other.add for other in self._related_to(source))
-        return source.id in self._filled or same_path
+        """Return whether an earlier run found files in this source, or in another source at the same path.
+
+        Files that a run has removed after their upload do not count.
+        """
+        same_path = [other.id for other in self._related_to(source) if not other.strip and not other.add]
+        known = [number for number in (source.id, *same_path) if number in self._filled]
+        with self._reading():
+            return any(
+                self._connection.execute(_NOT_REMOVED, (self._destination, number)).fetchone()[0] for number in known
+            )
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

@@ -44,6 +44,9 @@ class Counters:
     and nothing was sent. `concurrency` is the current worker limit, and `concurrency_peak` its maximum so far.
     `reasons` counts files that were not uploaded, by state and reason. `presign_seconds` are the durations of presign
     calls with an answer, `url_age` the ages of URLs of this run when the attempt began that storage accepted.
+
+    With `delete_after_upload` or `move_to`, uploaded files were `removed` from their source, or `moved`. Those `kept`
+    had changed since their upload, or have other hard links. `not_removed` counts removals that failed.
     """
 
     found: int = 0
@@ -58,6 +61,10 @@ class Counters:
     skippable: int = 0
     changed: int = 0
     unreadable: int = 0
+    removed: int = 0
+    moved: int = 0
+    kept: int = 0
+    not_removed: int = 0
     bytes_found: int = 0
     bytes_settled: int = 0
     bytes_skipped: int = 0

@@ -37,6 +37,7 @@ class LogEvent(enum.StrEnum):
     RUN_LIMIT_REACHED = "run.limit_reached", "{limit} is reached: no further file is started, others are finished"
     PROGRESS = "progress", "progress: {text}"
     FILE_NOT_UPLOADED = "file.not_uploaded", "file not uploaded"
+    FILE_NOT_REMOVED = "file.not_removed", "uploaded file not removed from the source"
     FILES_NOT_UPLOADED = "files.not_uploaded", "{files:,} files in all are {status}; `bulkup manifest` lists them"
     WARNINGS_LEFT_OUT = "warnings.left_out", "of {number:,} warnings {warning} only the first were logged"
     LOG_FILE_FAILED = "log.file_failed", "the log file cannot be written: {reason}; the run continues"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -33,6 +33,9 @@ from bulkup.pipeline.tuning.tuner import Tuner
 from bulkup.pipeline.under_way import sending_files
 from bulkup.pipeline.workers import Workers
 
+if TYPE_CHECKING:
+    from bulkup.pipeline.disposal import Disposal
+
 
 class Pipeline:
     """The stages of one run."""
@@ -48,7 +51,8 @@ class Pipeline:
         self._closer = Closer(run, routes)
         self._parts = Parts(run, routes) if run.provider.capabilities.parts else None
         self._rechecker = Rechecker(run, routes)
-        self._recorder = Recorder(run)
+        self._disposal = _disposal(run)
+        self._recorder = Recorder(run, self._disposal.take if self._disposal is not None else None)
         sender = LocalSender(
             run.transport, run.provider, run.clock, run.options.sending, run.tunables.reading, run.opener
         )
@@ -74,6 +78,7 @@ class Pipeline:
         routes.settle = self._recorder.settle
         routes.record = self._recorder.record
         routes.count_failure = self._recorder.count_failure
+        routes.dispose = self._disposal.add if self._disposal is not None else None
         routes.smaller_waits = self._ready.smaller_waits
         routes.ticket_used = self._batcher.ticket_used
         routes.hashing_ended = self._batcher.wake
@@ -103,6 +108,8 @@ class Pipeline:
                 stages.cancel_scope.cancel()
         finally:
             self._hasher.close()
+            if self._disposal is not None:
+                self._disposal.close()
             self._run.opener.close()
             self._run.throttle.close()
         # Writing to the journal is shielded. A reader of results that has stopped must not keep the run from ending.
@@ -118,6 +125,7 @@ class Pipeline:
             self._closer.work,
             self._rechecker.work,
             *([self._parts.work] if self._parts is not None else []),
+            *([self._disposal.work] if self._disposal is not None else []),
             *([CountAhead(self._run).work] if options.count else []),
             *[self._hasher.work] * options.hashers,
             *[functools.partial(self._workers.work, number) for number in range(options.concurrency)],
@@ -195,6 +203,16 @@ class Pipeline:
             "closing": self._closer.depth,
             "recording": self._recorder.depth,
         }
+
+
+def _disposal(run: Run) -> Disposal | None:
+    """Return the stage that removes uploaded files, None where they stay."""
+    if run.options.disposal is None:
+        return None
+    from bulkup.pipeline.disposal import Disposal  # noqa: PLC0415  # most runs remove nothing
+    from bulkup.pipeline.files.removal import FileRemover  # noqa: PLC0415  # the same
+
+    return Disposal(run, FileRemover(run.options.disposal.move_to))
 
 
 def _process_pool(run: Run, setup: Setup | None) -> ProcessPool | None:

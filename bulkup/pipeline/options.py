@@ -90,6 +90,13 @@ class SendOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class DisposalOptions:
+    """How uploaded files leave their source: they are moved to the directory `move_to`, or removed without one."""
+
+    move_to: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineOptions:
     """The sizes of the pipeline. Times in seconds, memory in bytes.
 
@@ -106,7 +113,7 @@ class PipelineOptions:
     which the service is asked. It is empty where files that it rejected in earlier runs are asked for again.
     `processes` send files: 1 is this process alone, and None finds the number by measuring. A request that has lasted
     for `longest_silence` makes progress, or it would have been ended. With `count`, a second walk counts the files
-    ahead of the scanner, for the progress.
+    ahead of the scanner, for the progress. With `disposal`, uploaded files are removed from their source.
     """
 
     concurrency: int = 32
@@ -132,6 +139,7 @@ class PipelineOptions:
     settings_digest: str = ""
     unsupported: Literal["report", "skip"] = "report"
     count: bool = False
+    disposal: DisposalOptions | None = None
     scan: ScanOptions = field(default_factory=ScanOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 

@@ -6,6 +6,7 @@ Outcomes that arrive while a commit is on its way to disk are written together b
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 import anyio
 
@@ -28,8 +29,10 @@ _COUNTED = {
 class Recorder:
     """Takes outcomes from every stage; only `record` waits."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, dispose: Callable[[Sequence[Outcome]], int] | None = None) -> None:
+        """`dispose` takes recorded outcomes whose files may leave the source, and returns how many keep their budget."""
         self._run = run
+        self._dispose = dispose
         self._outcomes: list[Outcome] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._results: list[Result] = []  # not emitted yet
@@ -85,7 +88,8 @@ class Recorder:
         self._results += [result_of(outcome) for outcome in shown if outcome.state is not None]
         await self._emit()
         # Last, because the run ends with the last unit given back: no result may be missing by then.
-        self._run.budget.give(len(outcomes))
+        kept = self._dispose(outcomes) if self._dispose is not None else 0
+        self._run.budget.give(len(outcomes) - kept)
 
     async def _emit(self) -> None:
         """Emit results. Those of an emission that was cancelled wait for the last flush."""

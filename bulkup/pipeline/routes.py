@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import field
 
 from bulkup.helpers.quick_dataclass import dataclass
+from bulkup.model.files import FoundFile
 from bulkup.model.items import Item, Outcome, Stored, Ticketed
 from bulkup.model.problems import Problem
 from bulkup.model.tickets import Receipt, Ticket
@@ -41,6 +42,8 @@ class Routes:
     settle: Callable[[Outcome], None] = field(init=False)
     record: Callable[..., Awaitable[None]] = field(init=False)  # outcomes
     count_failure: Callable[[], None] = field(init=False)  # of a file that is settled later
+    # disposal: an uploaded file that is to leave its source; None where uploaded files stay
+    dispose: Callable[[FoundFile], None] | None = None
     # parts: a part that storage has; returns when its row is on disk
     part_sent: Callable[[Ticketed, Receipt], Awaitable[None]] = field(init=False)
     # for the batcher, which forms groups by the state of other stages

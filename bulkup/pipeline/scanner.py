@@ -120,7 +120,9 @@ class Scanner:
         options = self._run.options
         # The service deletes uploads by its own clock, which is known from the first answer on.
         now = self._run.clock.now() + (self._run.clock_skew() or 0.0)
-        policy = ChangePolicy(now, options.identity, options.reupload_expired, options.settings_digest)
+        policy = ChangePolicy(
+            now, options.identity, options.reupload_expired, options.settings_digest, options.disposal is not None
+        )
         triage(source, files, lookup, self._run.provider, policy, chunk.triage)
 
     async def _pass_on(self, chunk: _Chunk) -> None:
@@ -177,6 +179,8 @@ class Scanner:
             self._run.counters.expired += decision.expired
             self._run.counters.bytes_skipped += file.identity.size
             self._run.counters.bytes_settled += file.identity.size
+            if self._routes.dispose is not None and decision.removable:
+                await self._enter(self._routes.dispose, file)
         elif decision.passed_over(self._run.options.unsupported):
             self._run.counters.skipped += 1
             self._run.counters.unsupported += 1

@@ -54,7 +54,7 @@ def _of_files(counters: Counters, lost_source: bool) -> set[int]:
     if counters.failed:
         codes.add(ExitCode.FILES_FAILED)
     # A run that ends early gives a reason. Without one, the code must still not be 0.
-    left_out = counters.changed + counters.unreadable + counters.rejected + counters.remaining
+    left_out = counters.changed + counters.unreadable + counters.rejected + counters.remaining + counters.not_removed
     if left_out or lost_source:
         codes.add(ExitCode.INCOMPLETE)
     return codes

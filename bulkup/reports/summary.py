@@ -21,6 +21,7 @@ _SCANNED = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
 _REASONS = 10  # in the summary object
 _SHOWN_REASONS = 4  # in the text, which is to fit on a screen
 _NO_OPTIONS = JournalOptions()
+_REMOVAL_NAMES = {"kept": "kept (changed, or with other hard links)", "not_removed": "not removed"}
 _SKIP = 'unsupported = "skip"'  # in a hint: the next commands have it then
 _STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.TIME_UP})
 
@@ -33,8 +34,8 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
     files of the run, `reused_tickets` the tickets of an earlier run that were used. Of the skipped files, `unsupported`
     counts those that the service does not accept, and `expired` those that it has deleted. Of the rejected files,
     `skippable` counts those that `unsupported = "skip"` skips. Of the uploaded files, `already_there` counts those that
-    the service had before; `bytes.uploaded` is without them. `reasons` has the most common reasons why files were not
-    uploaded.
+    the service had before; `bytes.uploaded` is without them. `removed`, `moved`, `kept` and `not_removed` count
+    uploaded files that were to leave their source. `reasons` has the most common reasons why files were not uploaded.
     """
     files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
     return {
@@ -57,6 +58,10 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
         "skippable": counters.skippable,
         "expired": counters.expired,
         "already_there": counters.already_there,
+        "removed": counters.removed,
+        "moved": counters.moved,
+        "kept": counters.kept,
+        "not_removed": counters.not_removed,
         "reasons": [
             {"status": state, "reason": reason, "files": number}
             for (state, reason), number in sorted(counters.reasons.items(), key=lambda entry: -entry[1])[:_REASONS]
@@ -82,6 +87,11 @@ def summary_text(
         listed = f"bulkup manifest {options.reading}".rstrip()
         lines.append(
             f"Note: {number} accepted by storage, but not verified by its answer: {listed} --status unverified"
+        )
+    if failed := summary.get("not_removed", 0):
+        lines.append(
+            f"Next: {count_text(failed, 'uploaded file')} could not be removed from the source: see the warnings "
+            "(file.not_removed); the next run tries again"
         )
     if expired := summary.get("expired", 0):
         lines.append(f"Note: {expired_text(expired)}.")
@@ -128,6 +138,9 @@ def _details(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"  files: {parts}"
     if parts := _nonzero((_ignored_name(name, number), number) for name, number in summary["ignored"].items()):
         yield f"  ignored: {parts}"
+    names = ("removed", "moved", "kept", "not_removed")
+    if parts := _nonzero((_REMOVAL_NAMES.get(name, name), summary.get(name, 0)) for name in names):
+        yield f"  source: {parts}"
     calls, renewed = presign["calls"], presign["renewed"]
     reused, retries = summary["reused_tickets"], summary["retries"]
     service = (

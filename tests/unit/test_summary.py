@@ -58,6 +58,10 @@ def test_the_summary_has_the_documented_fields() -> None:
         "skippable": 0,
         "expired": 0,
         "already_there": 0,
+        "removed": 0,
+        "moved": 0,
+        "kept": 0,
+        "not_removed": 0,
         "reasons": [],
     }
 

@@ -23,13 +23,15 @@ class ChangePolicy:
     """When a file counts as changed since its upload; `now` is Unix time.
 
     With `reupload_expired`, an upload that the service no longer keeps counts as none. A file that the service rejected
-    in an earlier run, when it was asked with the settings of `settings_digest`, is not asked for again.
+    in an earlier run, when it was asked with the settings of `settings_digest`, is not asked for again. With `removes`,
+    settled files are decided one by one, because they may have to be removed from their source.
     """
 
     now: float
     identity: IdentityMode = "default"
     reupload_expired: bool = False
     settings_digest: str = ""
+    removes: bool = False
 
 
 class Action(enum.Enum):
@@ -119,6 +121,13 @@ class FileDecision:
     def passed_over(self, unsupported: Literal["report", "skip"]) -> bool:
         """Return whether the file is of an unsupported kind, and the setting `unsupported` skips those."""
         return unsupported == "skip" and self.rejection is not None and self.rejection.unsupported
+
+    @property
+    def removable(self) -> bool:
+        """Return whether an earlier run proved the upload of exactly this file, and the service keeps it."""
+        known = self.known
+        proven = known is not None and known.state is FileState.UPLOADED and known.identity == self.file.identity
+        return self.action is Action.SETTLED and proven and not self.expired
 
     @property
     def claims(self) -> list[Claim]:

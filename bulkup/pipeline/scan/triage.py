@@ -36,7 +36,7 @@ def triage(
 ) -> None:
     """Add the files of a source, given by path with their `stat` values, to `into`. Raises `JournalError`."""
     expired, left = list[bytes](), list(files)
-    if all_settled(provider, policy, expired=False):
+    if not policy.removes and all_settled(provider, policy, expired=False):
         _, expired, left = lookup.compare(source, files, policy.now)
         if not all_settled(provider, policy, expired=True):
             left += expired
