@@ -30,7 +30,7 @@ class Recorder:
     """Takes outcomes from every stage; only `record` waits."""
 
     def __init__(self, run: Run, dispose: Callable[[Sequence[Outcome]], int] | None = None) -> None:
-        """`dispose` takes recorded outcomes whose files may leave the source, and returns how many keep their budget."""
+        """`dispose` takes recorded outcomes whose files may leave the source, and returns how many keep a budget."""
         self._run = run
         self._dispose = dispose
         self._outcomes: list[Outcome] = []
