@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Sequence
@@ -50,9 +51,25 @@ def _require_apart(source: Source, target: bytes, given: str) -> None:
     if inside or _is_below(source.root, target):
         hint = "the next run would upload the files again: name a directory beside the source"
         raise UsageError(f"move_to: {given} is inside the source {source.shown}, or contains it", hint=hint)
-    if os.stat(target).st_dev != os.stat(source.root).st_dev:
-        hint = "name a directory on the source's file system"
+    if os.stat(target).st_dev != os.stat(source.root).st_dev or _mount_of(target) != _mount_of(source.root):
+        hint = "name a directory on the source's file system, below the same mount"
         raise UsageError(f"move_to: {given} is on another file system than the source {source.shown}", hint=hint)
+
+
+def _mount_of(folder: bytes) -> bytes | None:
+    """Return the number of a folder's mount, None if the system does not say it (Linux does).
+
+    A service of systemd may see two folders of one file system as mounts of their own. Then no file can be renamed from
+    one to the other.
+    """
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with open(f"/proc/self/fdinfo/{fd}", "rb") as lines:
+                return next((line.split()[1] for line in lines if line.startswith(b"mnt_id:")), None)
+        finally:
+            os.close(fd)
+    return None
 
 
 def _is_below(path: bytes, folder: bytes) -> bool:
