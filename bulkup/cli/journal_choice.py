@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from bulkup.cli.given_options import given_options, service_options
 from bulkup.cli.run_settings import load_settings
 from bulkup.config import ResolvedSettings, Settings, journal_path
+from bulkup.config.profile_journal import profile_of_journal
 from bulkup.config.provider_declarations import LOCAL
 from bulkup.config.provider_plugins import declaration_of, provider_names
 from bulkup.config.user_dirs import user_state_dir
@@ -78,17 +79,46 @@ def journals_of_files(
 
 def options_of(chosen: ChosenJournal, last: RunRow | None) -> JournalOptions:
     """Return the options with which commands find a journal, and a run also its service. `last` is its last run."""
-    settings, resolved = chosen.resolved.settings, chosen.resolved
+    settings = chosen.resolved.settings
+    resolved = _of_its_profile(chosen) or chosen.resolved
     if resolved.profile is not None:
         return given_options(resolved)
     provider = settings.provider or (last.provider if last is not None else None)
     sources = list(settings.source) or [os.fsdecode(root) for root in (last.sources if last is not None else ())]
-    parts = ["--journal", settings.journal] if settings.journal is not None else []
+    parts = [] if _leads_to(chosen, provider, sources) else ["--journal", settings.journal or chosen.path]
     parts += ["--provider", provider] if provider is not None else []
     parts += ["--source-id", settings.source_id] if settings.source_id is not None else []
     return JournalOptions(
         shlex.join([*parts, *sources]), shlex.join([*parts, *(service_options(resolved) or _address(last)), *sources])
     )
+
+
+def _of_its_profile(chosen: ChosenJournal) -> ResolvedSettings | None:
+    """Return the settings of the profile whose journal was found without its name, None if there is none."""
+    resolved = chosen.resolved
+    if resolved.profile is not None or resolved.settings.journal is not None:
+        return None
+    owner = profile_of_journal(chosen.path)
+    if owner is None:
+        return None
+    try:
+        found = load_settings({}, *owner)
+        return found if _named_journal(found) == chosen.path else None
+    except BulkupError:  # the profile has an error
+        return None
+
+
+def _leads_to(chosen: ChosenJournal, provider: str | None, sources: Sequence[str]) -> bool:
+    """Return whether provider and sources alone lead to the journal."""
+    settings = chosen.resolved.settings
+    if settings.journal is not None or provider is None:
+        return False
+    try:
+        return (
+            journal_path(settings.model_copy(update={"provider": provider}), None, sources, os.environ) == chosen.path
+        )
+    except UsageError:
+        return False
 
 
 def _address(last: RunRow | None) -> list[str]:

@@ -85,6 +85,12 @@ def claim_journal(journal: str, settings: Settings, profile: str, config_file: s
     return new == owner or _write(journal + _RECORD_END, new, is_new=owner is None)
 
 
+def profile_of_journal(journal: str) -> tuple[str, str] | None:
+    """Return the profile whose runs wrote a journal, and its configuration file; None if it is not known or is gone."""
+    owner, name = _owner(journal), os.path.basename(journal).removesuffix(_END).partition("@")[0]
+    return (name, owner.config_file) if owner is not None and _has_profile(owner.config_file, name) else None
+
+
 def _write(path: str, owner: JournalOwner, *, is_new: bool) -> bool:
     """Write a record as a whole, and return False if `is_new` and there is one by now."""
     texts = {"config_file": owner.config_file, "provider": owner.provider, "sources": sorted(owner.sources)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,21 @@ def test_two_projects_have_two_journals(tmp_path: Path) -> None:
         again = in_project(folder, "upload", "--json").expect(0).summary
         assert again["files"]["skipped"] == number
     assert len(set(journals)) == 2
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("kept", [True, False], ids=["with the profile", "without the profile"])
+def test_the_next_command_of_a_file_finds_its_journal(tmp_path: Path, kept: bool) -> None:
+    folder = project(tmp_path, "a", files=2)
+    in_project(folder, "upload", "--quiet", "--max-files", "1").expect(6)
+    if not kept:
+        (folder / "bulkup.toml").unlink()
+    states = run("status", "media/0.mp4", "media/1.mp4", "--json", cwd=folder).expect(0).lines
+    (waiting,) = (one for one in states if one["status"] == "pending")
+    command = shlex.split(waiting["next"][0])
+    assert ("--profile" in command) is kept
+    again = run(*command[1:], "--json", cwd=tmp_path).expect(0).summary
+    assert (again["files"]["found"], again["files"]["uploaded"]) == (1, 1)
 
 
 @pytest.mark.usefixtures("home")
