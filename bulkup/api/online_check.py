@@ -22,7 +22,7 @@ from bulkup.errors import ServiceError
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.model.files import Digest
 from bulkup.model.http import ApiCall
-from bulkup.model.problems import Problem, ProblemError
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Rejection, Ticket
 from bulkup.pipeline.files.hashing import RunningDigests
@@ -60,7 +60,9 @@ async def _checked(provider: Provider, settings: Settings, service_clock: Servic
         try:
             found = await _round_trip(provider, call, clock)
         except ProblemError as error:
-            raise ServiceError(redact(error.problem, provider).message, hint=_hint(service_clock)) from None
+            raise ServiceError(
+                redact(error.problem, provider).message, hint=_hint(error.problem.kind, service_clock)
+            ) from None
     return (f"{found}, after {clock.monotonic() - begun:.2f} s", _about(service_clock))
 
 
@@ -116,7 +118,8 @@ def _about(clock: ServiceClock) -> str:
     return f"the clock of this machine is {skew_text(clock.skew)} its own: set the clock"
 
 
-def _hint(clock: ServiceClock) -> str:
+def _hint(kind: ProblemKind, clock: ServiceClock) -> str:
     if clock.skew is not None and abs(clock.skew) >= MAX_SKEW:
         return f"the clock of this machine is {skew_text(clock.skew)} that of the service; set it first"
-    return "`bulkup doctor` looks at the network, the proxy and the clock"
+    doctor = "`bulkup doctor` looks at the network, the proxy and the clock"
+    return f"check the credentials; {doctor}" if kind is ProblemKind.UNAUTHORIZED else doctor

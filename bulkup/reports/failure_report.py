@@ -9,12 +9,16 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bulkup.model.journal_rows import FailureGroup, ManifestRow
+from bulkup.errors import ExitCode
+from bulkup.model.journal_rows import FailureGroup, ManifestRow, RunRow
 from bulkup.model.reason_hints import hint_for
 from bulkup.reports.formatting import count_text, size_text
 from bulkup.reports.json_text import path_fields
 from bulkup.reports.next_commands import JournalOptions, next_commands
+from bulkup.reports.runs_list import ended_how
 from bulkup.reports.safe_text import printable, printable_path
+
+_ENDED_BY_AN_ERROR = (ExitCode.SERVICE, ExitCode.MACHINE)
 
 
 def failure_lines(groups: Sequence[FailureGroup], options: JournalOptions) -> Iterator[str]:
@@ -33,6 +37,16 @@ def failure_lines(groups: Sequence[FailureGroup], options: JournalOptions) -> It
         for command in next_commands(group.status, group.example, options.running):
             yield f"  next:  {printable(command)}"
         yield ""
+
+
+def no_failure_lines(last: RunRow | None) -> Iterator[str]:
+    """Yield the lines if no file failed. An error that concerns no single file may have ended the last run."""
+    yield "No files failed."
+    if last is None or last.exit_code not in _ENDED_BY_AN_ERROR:
+        return
+    remaining = ((last.summary or {}).get("files") or {}).get("remaining") or 0
+    remain = f"; {count_text(remaining, 'file')} {'remains' if remaining == 1 else 'remain'}" if remaining else ""
+    yield f"The last run {printable(last.run)} ended with {ended_how(last)}{remain}. Its log has the reason."
 
 
 def failure_object(group: FailureGroup, options: JournalOptions) -> dict[str, Any]:

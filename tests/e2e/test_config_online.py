@@ -17,5 +17,5 @@ def test_a_profile_is_checked_with_one_call(tmp_path: Path) -> None:
         done = run(*check, env={"KEY": "local-token"}).expect(0)
         assert "nightly: the service issued an upload URL" in done.out
         assert done.out.endswith("1 profile is fine\n")
-        refused = run(*check, env={"KEY": "hunter2"}).expect(4, "bulkup doctor")
+        refused = run(*check, env={"KEY": "hunter2"}).expect(4, "check the credentials", "bulkup doctor")
         assert "hunter2" not in refused.out + refused.err

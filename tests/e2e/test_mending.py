@@ -87,6 +87,18 @@ def test_where_a_file_stands(world: World) -> None:
     run("status", str(world.source / "none.mp4"), "--journal", str(world.journal)).expect(2, "has not met the file")
 
 
+def test_a_run_that_ended_before_any_file_failed(world: World) -> None:
+    """`failures` says how the last run ended: without a failed file, the reason is in its log."""
+    journal = ("--journal", str(world.journal))
+    with serving(world.store) as url:
+        world.upload(*world.to(url), "--exclude", "notes.txt", env={"BULKUP_TOKEN": "wrong"}).expect(4)
+        said = run("failures", *journal).expect(0).out
+        assert said.startswith("No files failed.")
+        assert "ended with 4 (the service refused, or cannot be used); 20 files remain" in said
+        world.upload(*world.to(url), "--exclude", "notes.txt", env=TOKEN).expect(0)
+        assert run("failures", "--since", "last", *journal).expect(0).out == "No files failed.\n"
+
+
 def test_a_file_is_searched_in_all_journals(world: World) -> None:
     run("upload", str(world.source), "--provider", "local").expect(0)
     path = next(path for path in world.source.rglob("*.*") if path.is_file())

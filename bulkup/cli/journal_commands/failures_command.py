@@ -14,7 +14,13 @@ from bulkup.journal import Reader
 from bulkup.journal.failure_groups import failure_groups
 from bulkup.model.states import NOT_UPLOADED
 from bulkup.pipeline.policy.common_refusals import alike
-from bulkup.reports.failure_report import failed_file_line, failed_file_object, failure_lines, failure_object
+from bulkup.reports.failure_report import (
+    failed_file_line,
+    failed_file_object,
+    failure_lines,
+    failure_object,
+    no_failure_lines,
+)
 from bulkup.reports.json_text import dumps
 
 Reason = Annotated[
@@ -50,7 +56,8 @@ def failures(
         if reason is not None:
             _list_files(reader, reason, first, json=bool(json))
             return
-        options = options_of(chosen, next(reader.runs(), None))
+        last = next(reader.runs(), None)
+        options = options_of(chosen, last)
         groups = failure_groups(reader, alike, first)
     if json:
         for group in groups:
@@ -59,7 +66,7 @@ def failures(
     for line in failure_lines(groups, options):
         typer.echo(line)
     if not groups:
-        typer.echo("No files failed.")
+        typer.echo("\n".join(no_failure_lines(last)))
 
 
 def _list_files(reader: Reader, reason: str, first: int, *, json: bool) -> None:
