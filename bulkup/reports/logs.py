@@ -107,8 +107,9 @@ def levels_from(level: str) -> Collection[str]:
 
 def _to_stream(stream: TextIO) -> _WriteLine:
     def write(line: str) -> None:
-        stream.write(f"{line}\n")
-        stream.flush()
+        if not stream.closed:  # a program that uses the library may have closed or replaced it
+            stream.write(f"{line}\n")
+            stream.flush()
 
     return write
 

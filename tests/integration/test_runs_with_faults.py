@@ -423,7 +423,8 @@ async def test_storage_that_calls_every_new_url_expired_ends_the_run(here: World
     here.write_many(1000 if way.path == STRAIGHT else 300, way.size)
     summary = await here.run()
     assert (summary.exit_code, summary.counters.failed) == (4, 0)
-    assert str(summary.error) == "storage calls every new upload URL expired"
+    expected = "storage calls every new upload URL expired: storage answered 403 AccessDenied: Request has expired"
+    assert str(summary.error) == expected
     assert here.server.stats()["tickets"] <= 100 + 16
     assert here.calls <= 60
     states = [row.status for row in here.manifest()]
