@@ -23,8 +23,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def profile(world: World, text: str) -> Ended:
     """Upload with a profile of that text, which must be refused before a journal is made."""
     (world.root / "bulkup.toml").write_text(text)
-    done = run("upload", "--profile", "n").expect(2)
-    assert not any(files for _, _, files in os.walk(os.environ["XDG_STATE_HOME"]))
+    state = world.root / "state"
+    done = run("upload", "--profile", "n", env={"XDG_STATE_HOME": str(state)}).expect(2)
+    assert not any(files for _, _, files in os.walk(state))
     return done
 
 
