@@ -17,7 +17,15 @@ from bulkup.api import composition, run_log
 from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
-from bulkup.config import Settings, claimed_journal, require_credentials, require_provider, source_id_path, with_region
+from bulkup.config import (
+    Settings,
+    claimed_journal,
+    journal_path,
+    require_credentials,
+    require_provider,
+    source_id_path,
+    with_region,
+)
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock, local_clock
 from bulkup.helpers.event_logger import EventLogger, log_fields
@@ -230,9 +238,11 @@ class Uploader:
         require_provider(settings)
         scan = await anyio.to_thread.run_sync(composition.scan_options, settings)
         disposal = await _disposal(settings, sources)
-        path = claimed_journal(settings, self._profile, self._environ, self._config_file)
+        journal_path(settings, self._profile, settings.source, self._environ, self._config_file)  # it must be usable
         transport = self._make_transport(composition.transport_options(settings), self._clock)
         built = None if composition.uses_embedded_server(settings) else await self._remote_provider(sources, stack)
+        # The claim is written to disk, so the settings and the secrets are checked before.
+        path = claimed_journal(settings, self._profile, self._environ, self._config_file)
         lock = stack.enter_context(Lock(path))
         await self._hold(lock)
         journal = await stack.enter_async_context(await Journal.open(path))
