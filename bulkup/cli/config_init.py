@@ -21,6 +21,7 @@ from bulkup.config.provider_declarations import HTTP, ProviderDeclaration
 from bulkup.config.provider_plugins import declaration_of, is_provider, provider_names
 from bulkup.config.suggestions import suggestion
 from bulkup.errors import UsageError
+from bulkup.helpers.input_files import STANDARD_INPUT
 from bulkup.reports.safe_text import printable
 
 Answers = dict[str, str | list[str]]
@@ -55,8 +56,11 @@ def given_answers(provider: str | None, sources: Sequence[str], settings: Sequen
             raise UsageError(f"--set {printable(text)} has no value", hint="write --set NAME=VALUE")
         if name not in SETTINGS or SETTINGS[name].declaration.not_in_profile:
             raise UsageError(f"{printable(name)} is no setting of a profile", hint=suggestion(name, SETTINGS))
-        split = SETTINGS[name].form.split
-        answers[name] = list(split(value)) if split is not None else value
+        form = SETTINGS[name].form
+        given = list(form.split(value)) if form.split is not None else [value]
+        if form.kind == "path":  # of the shell's folder, and not of that of the file
+            given = [one if one == STANDARD_INPUT else os.path.join(cwd, os.path.expanduser(one)) for one in given]
+        answers[name] = given if form.split is not None else given[0]
     return answers
 
 

@@ -24,6 +24,10 @@ _HINTS = (
     (r"its place at .* is taken", "each place takes one file: change the rules for places, or exclude files"),
     (r"does not accept .*extension", 'unsupported = "skip" skips these'),
     (r"pipeline", "check pipeline_id"),
+    (
+        r"received other bytes than were read",
+        "bytes were changed on the way: look at proxies, at memory, and at a store that encrypts or transforms objects",
+    ),
     (r"Permission denied|not permitted", "this user may not read it: change its rights, or run as another user"),
     (
         r"inode",

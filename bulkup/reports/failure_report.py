@@ -42,6 +42,9 @@ def failure_lines(groups: Sequence[FailureGroup], options: JournalOptions) -> It
 def no_failure_lines(last: RunRow | None) -> Iterator[str]:
     """Yield the lines if no file failed. An error that concerns no single file may have ended the last run."""
     yield "No files failed."
+    if last is not None and last.exit_code is None and not last.running:
+        yield f"The last run {printable(last.run)} was cut off; the same upload command resumes it."
+        return
     if last is None or last.exit_code not in _ENDED_BY_AN_ERROR:
         return
     remaining = ((last.summary or {}).get("files") or {}).get("remaining") or 0

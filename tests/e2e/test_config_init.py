@@ -50,6 +50,16 @@ def test_options_alone_write_a_profile(tmp_path: Path, media: Path) -> None:
     assert "bulkup upload --profile nightly --config x.toml --dry-run" in done.out
 
 
+def test_paths_are_those_of_the_current_folder(tmp_path: Path, media: Path) -> None:
+    """The file may lie in another one."""
+    (tmp_path / "conf").mkdir()
+    given = ("--provider", "local", "--source", "media", "--set", "store=kept", "--set", "exclude_from=a", "--no-ask")
+    assert init(tmp_path, "nightly", *given, "--config", "conf/x.toml").code == 0
+    written = profiles(tmp_path / "conf" / "x.toml")["nightly"]
+    assert isinstance(written, dict)
+    assert (written["store"], written["exclude_from"]) == (str(tmp_path / "kept"), [str(tmp_path / "a")])
+
+
 def test_a_file_keeps_what_it_has(tmp_path: Path, media: Path) -> None:
     (tmp_path / "bulkup.toml").write_text("# mine\n[profiles.other]\nattempts = 3\n")
     assert init(tmp_path, "nightly", *PLAIN, "--source", str(media), "--config", "bulkup.toml").code == 0

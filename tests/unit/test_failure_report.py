@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkup.model.journal_rows import FailureGroup
+from bulkup.model.journal_rows import FailureGroup, RunRow
 from bulkup.model.states import FileState
-from bulkup.reports.failure_report import failure_lines, failure_object
+from bulkup.reports.failure_report import failure_lines, failure_object, no_failure_lines
 from bulkup.reports.json_text import dumps
 from bulkup.reports.next_commands import JournalOptions, next_commands
 
@@ -78,3 +78,20 @@ def test_the_object_of_a_group() -> None:
     assert (found["event"], found["status"], found["files"], found["bytes"]) == ("failures", "failed", 2, 2048)
     assert found["next"] == ["bulkup retry"]
     assert found["example"]["path_b64"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        ({}, "was cut off; the same upload command resumes it."),
+        ({"running": True}, None),
+        ({"exit_code": 0, "ended_at": 2.0}, None),
+        ({"exit_code": 7, "ended_at": 2.0, "summary": {"files": {"remaining": 3}}}, "3 files remain. Its log has"),
+    ],
+)
+def test_a_run_without_failures_may_still_be_unfinished(ended: dict[str, Any], said: str | None) -> None:
+    values: dict[str, Any] = {"ended_at": None, "exit_code": None, "summary": None} | ended
+    row = RunRow("a1b2", 1.0, provider="local", base_url="", sources=(b"/data",), **values)
+    lines = list(no_failure_lines(row))
+    assert lines[0] == "No files failed."
+    assert (len(lines) == 2 and said in lines[1]) if said is not None else len(lines) == 1
