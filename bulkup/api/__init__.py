@@ -3,6 +3,7 @@
     uploader                one run, from its settings to its summary
     one_call                the same as one function, async or not
     composition             provider, options and destination from the settings
+    disposal_check          whether uploaded files can be removed or moved
     dry_run                 a dry run: what a run would do
     provider_trial          sends one file with each step shown
     online_check            one round trip to the service

@@ -85,19 +85,28 @@ class Signals:
         if self._kill_if_deaf:
             self._reset_on_delivery()
         self._thread = threading.Thread(target=self._watch, name="bulkup-signals", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system allows no further thread
+            self._restore()
+            self._reader.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._restore()
+        self._thread.join()
+        self._reader.close()
+
+    def _restore(self) -> None:
+        """Handle signals as before, and close the end that they are written to."""
         self._heard.clear()
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup)
         self._writer.close()
-        self._thread.join()
-        self._reader.close()
 
     def interruption(self) -> InterruptedRunError:
         """Return the error for a signal that arrived before the run had begun."""

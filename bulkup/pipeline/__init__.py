@@ -12,6 +12,7 @@
     closer      makes the closing calls and polls of services that have them
     rechecker   looks again at files that changed while they were read
     recorder    settles files: journal first, then counters and results, then the budget
+    disposal    removes or moves uploaded files, where a setting asks for it                         files/
 
     flow          builds the stages and connects them
     routes        where a stage passes a file on

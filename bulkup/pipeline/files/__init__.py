@@ -8,6 +8,7 @@
     large        large files: read and hashed in chunks while they are sent
     digests      files that are hashed ahead, in groups
     hashing      the checksum algorithms
+    removal      removes or moves a file that still is the one that was uploaded
 
 Not here: finding files (`scan`), and sending them (`send`).
 """
