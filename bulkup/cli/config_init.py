@@ -124,9 +124,12 @@ class _Questions:
         typer.echo(f"{name} is not written into the file, only where to find it: env:NAME, file:PATH or command:ARGV")
         while True:
             text = _asked(_question(name), f"env:{SETTINGS[name].variable}")
-            if text.startswith(_REFERENCES):
-                return self._valid(name, lambda text=text: text)  # type: ignore[misc]
-            typer.echo("write env:, file: or command: and then the place")
+            complaint = _complaint(name, text)
+            if not text.startswith(_REFERENCES):
+                complaint = "write env:, file: or command: and then the place"
+            if complaint is None:
+                return text
+            typer.echo(complaint)
 
     def _valid(self, name: str, answer: Callable[[], str]) -> str:
         while True:

@@ -97,7 +97,19 @@ def test_mistakes_write_nothing(tmp_path: Path, media: Path, arguments: list[str
 
 
 def test_questions_on_a_terminal(tmp_path: Path, media: Path) -> None:
-    answers = ["nightly", "magik", "magic-hour", "missing", str(media), "hunter2", "env:MAGIC_HOUR_KEY", "", "y", "y"]
+    answers = [
+        "nightly",
+        "magik",
+        "magic-hour",
+        "missing",
+        str(media),
+        "hunter2",
+        "env:",
+        "env:MAGIC_HOUR_KEY",
+        "",
+        "y",
+        "y",
+    ]
     shown = _on_a_terminal(tmp_path, answers)
     assert profiles(tmp_path / "bulkup.toml") == {
         "nightly": {
