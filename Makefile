@@ -36,7 +36,7 @@ $(VENV)/.run: pyproject.toml constraints/dev.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints/dev.txt | $(BIN)/python
-	$(BIN)/python $(PIP_INSTALL) $(PINNED) --editable '.[test,lint]'
+	$(BIN)/python $(PIP_INSTALL) $(PINNED) --editable '.[test,lint,docs]'
 	@touch $@ $(VENV)/.run
 
 # Not a part of .dev: atheris has wheels for few systems, and only this target needs it.
@@ -108,7 +108,7 @@ fuzz: $(VENV)/.fuzz
 
 constraints: | $(BIN)/python
 	$(PYTHON) -m venv --clear $(VENV)-constraints
-	$(VENV)-constraints/bin/python $(PIP_INSTALL) --editable '.[test,lint]'
+	$(VENV)-constraints/bin/python $(PIP_INSTALL) --editable '.[test,lint,docs]'
 	$(VENV)-constraints/bin/python -m pip freeze --exclude-editable > constraints/dev.txt
 	rm -rf $(VENV)-constraints
 

@@ -20,7 +20,7 @@ def test_an_installed_package_contains_it(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     options = ["--no-deps", "--no-index", "--no-build-isolation", "--target", str(tmp_path / "installed")]
     subprocess.run([*pip, *options, str(ROOT)], capture_output=True, check=True)
-    # The rest of PYTHONPATH is left out: it may start coverage, which would count this second copy of bulkup as untested.
+    # Without the rest of PYTHONPATH, which may start coverage: it would count this second copy as untested.
     env = environment({"PYTHONPATH": str(tmp_path / "installed")})
     command = [sys.executable, "-m", "bulkup", "config", "example"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)

@@ -60,6 +60,7 @@ def _tools() -> Mapping[str, Sequence[Tool]]:
     if sys.platform.startswith("linux"):
         # Only the tests of failing disks and the shaped link of the benchmarks compile something; both are for Linux.
         tools["test"] += [compiler, Tool("Ceph", has_ceph, _CEPH), command("systemd-analyze", "systemd")]
+        tools["test"] += [command("chromium", "chromium")]
         tools["bench"] += [replace(compiler, required=False), command("ip", "iproute2", required=False)]
     return tools
 
