@@ -5,11 +5,13 @@ BIN    := $(VENV)/bin
 BENCH_VENV := $(VENV)-bench
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PINNED := --constraint constraints/dev.txt
+# Without the theme's announcement of other programs.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 # Most tests wait for something, so two processes a core are faster than one; more than 16 are not.
 TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-young coverage lint format docs bench soak fuzz constraints clean
+.PHONY: help demo test test-all test-young coverage lint format docs site bench soak fuzz constraints clean
 
 help:
 	@echo "make demo         upload a generated tree to the embedded server, kill the run half-way, resume it, check every file"
@@ -17,9 +19,10 @@ help:
 	@echo "make test-all     run all tests"
 	@echo "make test-young   run the tests on a clock that started 60 seconds ago, as just after a boot; needs Linux"
 	@echo "make coverage     run the tests and report branch coverage; fails below 95 %"
-	@echo "make lint         run ruff, mypy --strict, import-linter and the check of asserts"
+	@echo "make lint         run ruff, mypy --strict, import-linter, the check of asserts, and build the site"
 	@echo "make format       apply ruff's fixes and its format"
 	@echo "make docs         write the reference part of docs/settings.md from the settings"
+	@echo "make site         build docs/ as a site in build/site, without network; fails on broken links"
 	@echo "make bench        compare bulkup with other tools; installs them, takes 45 minutes; BENCH=--quick for a first look"
 	@echo "make soak         upload 270,000 files through faults and kills, check every file; SOAK=--quick for a small run"
 	@echo "make fuzz         mutate answers, URLs and tickets for ten minutes; FUZZ='--seconds 60' for one minute"
@@ -88,6 +91,7 @@ lint: $(VENV)/.dev
 	$(BIN)/python tests/tools/check_asserts.py tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MKDOCS) build --strict --quiet
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -95,6 +99,10 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.run
 	$(BIN)/python -m bulkup.config.settings_page docs/settings.md
+
+site: $(VENV)/.dev
+	$(MKDOCS) build --strict --quiet
+	@echo "To read it: $(PYTHON) -m http.server --directory build/site --bind 127.0.0.1"
 
 bench: $(BENCH_VENV)/.bench
 	$(BENCH_VENV)/bin/python tests/tools/system_packages.py bench
