@@ -38,7 +38,7 @@ def launched(
     whole = [*inside, sys.executable, "-IS", _LAUNCH, result, *argv]
     with open(output, "wb") as file:
         process = subprocess.Popen(
-            whole, env=_environment(environ, scratch), cwd=_ROOT, stdout=file, stderr=file, start_new_session=True
+            whole, env=clean_environment(environ, scratch), cwd=_ROOT, stdout=file, stderr=file, start_new_session=True
         )
         _wait(process, longest)
     said = _read(output)
@@ -60,7 +60,7 @@ def _wait(process: subprocess.Popen[bytes], longest: float) -> None:
         raise
 
 
-def _environment(given: Mapping[str, str], scratch: str) -> dict[str, str]:
+def clean_environment(given: Mapping[str, str], scratch: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return {**kept, "HOME": scratch, "XDG_STATE_HOME": scratch, **given}
 
