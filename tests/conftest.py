@@ -18,6 +18,8 @@ MakeTree = Callable[[Path, Mapping[str | bytes, bytes]], Path]
 _SLOW_TIMEOUT = 3600  # seconds that a slow test may take; pyproject.toml has the timeout of the others
 # Variables of a user, a terminal or a CI service that change output or the way to servers on this machine.
 _UNWANTED = ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "TTY_COMPATIBLE", "GITHUB_ACTIONS", "COLUMNS", "LINES")
+# Python would compile the command anew at each start.
+_SLOWING = "PYTHONDONTWRITEBYTECODE"
 _UNWANTED_ENDS = ("_proxy", "_PROXY")
 
 
@@ -32,7 +34,7 @@ def pytest_configure() -> None:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
     for name in list(os.environ):
-        if name in _UNWANTED or name.endswith(_UNWANTED_ENDS):
+        if name in (*_UNWANTED, _SLOWING) or name.endswith(_UNWANTED_ENDS):
             del os.environ[name]
     # Typer reads FORCE_COLOR when this module is first imported. A test that sets the variable must not be the first.
     importlib.import_module("typer.rich_utils")

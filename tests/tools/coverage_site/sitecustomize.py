@@ -1,18 +1,43 @@
-"""Measure coverage in every Python process of a test run.
+"""Measure coverage in every Python process of a test run that imports bulkup.
 
 `make test COVERAGE=1` puts this folder on PYTHONPATH, so that each interpreter imports this module as it starts.
 Coverage's own way (`patch = subprocess`) relies on a variable that bulkup does not pass to its sending processes.
+
+Coverage starts with the first import of bulkup, because its start takes several times as long as that of Python. It
+measures the files of this clone alone: other copies, such as an installed package, would count as untested.
 """
 
-from pathlib import Path
+import os
+import sys
 
-import coverage
+_ROOT = os.path.abspath(os.path.join(__file__, *[os.pardir] * 4))
 
-_ROOT = Path(__file__).resolve().parents[3]
 
-coverage.Coverage(
-    config_file=str(_ROOT / "pyproject.toml"),
-    data_file=str(_ROOT / ".coverage"),
-    data_suffix=True,  # a file for each process
-    auto_data=True,  # written when the process ends
-).start()
+class _StartAtImport:
+    """A finder that starts coverage when bulkup is imported. It finds no module itself."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Start coverage if the module is bulkup."""
+        if name == "bulkup":
+            sys.meta_path.remove(_StartAtImport)
+            _start()
+
+
+def _start() -> None:
+    try:
+        import coverage
+    except ModuleNotFoundError:
+        return  # a test runs bulkup in an environment of its own
+
+    coverage.Coverage(
+        config_file=os.path.join(_ROOT, "pyproject.toml"),
+        data_file=os.path.join(_ROOT, ".coverage"),
+        data_suffix=True,  # a file for each process
+        auto_data=True,  # written when the process ends
+        source_dirs=[],  # with a source, each process would also look for the modules that it did not import
+        include=[os.path.join(_ROOT, "bulkup", "*")],
+    ).start()
+
+
+sys.meta_path.insert(0, _StartAtImport)
