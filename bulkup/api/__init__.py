@@ -10,8 +10,10 @@
     masked_http             its requests and answers as text, without secrets
     unfinished              unfinished uploads at the service
     bandwidth_schedule      sets the limit on the bandwidth by its timetable
-    rate_limit, clock_skew  wrap API calls: their rate, and a warning about a wrong clock
+    rate_limit, clock_skew  wrap API calls: their rate, and a warning about a wrong clock; timed_calls measures them
     run_summary             the summary of a run
+    run_sampler             keeps a record of the run in the journal; sample_ring bounds its samples
+    settings_of_run         the settings in that record
     run_log                 the log lines about a run as a whole
     notify                  notifications of the start and the end of a run
     bench                   `bulkup bench`

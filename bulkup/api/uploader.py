@@ -16,7 +16,10 @@ from anyio.streams.memory import MemoryObjectSendStream
 from bulkup.api import composition, run_log
 from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
+from bulkup.api.run_sampler import RunSampler
 from bulkup.api.run_summary import Summary
+from bulkup.api.settings_of_run import shown_settings
+from bulkup.api.timed_calls import TimedCall
 from bulkup.config import (
     Settings,
     claimed_journal,
@@ -31,7 +34,7 @@ from bulkup.helpers.clock import Clock, SystemClock, local_clock
 from bulkup.helpers.event_logger import EventLogger, log_fields
 from bulkup.helpers.standard_streams import open_missing_streams
 from bulkup.journal import Destination, Journal, Lock, link_journal
-from bulkup.model.counters import Gauge
+from bulkup.model.counters import Counters, Gauge
 from bulkup.model.files import Source
 from bulkup.model.http import ApiCall
 from bulkup.model.items import Result
@@ -101,6 +104,7 @@ class Uploader:
         self._bandwidth: BandwidthSchedule | None = None
         self._follows_bandwidth = False
         self._meter: ProgressMeter
+        self._sampler: RunSampler
         self._started = 0.0
         self._ended: float | None = None
         self._until: float | None = None
@@ -115,6 +119,7 @@ class Uploader:
         async with contextlib.AsyncExitStack() as stack:
             await self._set_up(stack)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            self._tasks.start_soon(self._sampler.work)
             if self._settings.max_duration is not None:
                 self._tasks.start_soon(self._stop_in_time, self._started + self._settings.max_duration)
             if self._until is not None:
@@ -263,7 +268,11 @@ class Uploader:
             settings_digest=composition.settings_digest(provider),
             creates_ids=provider.capabilities.creates_ids,
         )
-        skew_check = ClockSkewCheck(functools.partial(transport.call, provider.config.base_url), service_clock)
+        counters = Counters()
+        requests = TimedCall(
+            functools.partial(transport.call, provider.config.base_url), counters.api_seconds, self._clock
+        )
+        skew_check = ClockSkewCheck(requests, service_clock)
         own_files = await anyio.to_thread.run_sync(composition.own_files, settings, path, self._environ)
         unfinished = await self._unfinished(path, destination, stack) if self._retry else None
         self._run = Run(
@@ -279,10 +288,13 @@ class Uploader:
             own_files=own_files,
             unfinished=unfinished.of if unfinished is not None else None,
             clock_skew=lambda: service_clock.skew,
+            counters=counters,
         )
         self._pipeline = Pipeline(self._run, setup)
         transport.throttle = self._run.throttle
-        self._meter = ProgressMeter(self._pipeline.gauge, journal.run, self._started)
+        gauge, shown = self._pipeline.gauge, shown_settings(settings)
+        self._meter = ProgressMeter(gauge, journal.run, self._started)
+        self._sampler = RunSampler(journal, gauge, self._clock, self._started, shown, self._profile)
 
     async def _unfinished(
         self, path: str, destination: Destination, stack: contextlib.AsyncExitStack
@@ -379,6 +391,7 @@ class Uploader:
                 summary=self._summary.as_dict(),
                 finished=complete,
                 walked=run.walked_sources,
+                record=self._sampler.last(self._summary),
             )
         except JournalError as error:
             # Usually the error that ended the run, which is already in the summary.

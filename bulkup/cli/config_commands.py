@@ -28,6 +28,7 @@ from bulkup.errors import UsageError
 from bulkup.helpers import event_loop
 from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable, printable_path
+from bulkup.reports.setting_values import value_lines
 
 config_app = typer.Typer(
     name="config",
@@ -200,38 +201,9 @@ def _as_table(resolved: ResolvedSettings) -> Table:
     table = Table("setting", "value", "origin")
     for name, value, origin in _rows(resolved):
         # `Text` shows its content unchanged; a plain cell would take "[...]" in a pattern for markup.
-        shown = "\n".join(map(printable, _shown(value)))
+        shown = "\n".join(map(printable, value_lines(value)))
         table.add_row(name, Text(shown, overflow="fold"), Text(printable(origin), overflow="fold"))
     return table
-
-
-def _shown(value: Any) -> list[str]:
-    """Return the lines of a value."""
-    if value is None or value in ([], {}):
-        return ["-"]
-    if isinstance(value, bool):
-        return ["true" if value else "false"]
-    if isinstance(value, list):
-        return [_line(part) for part in value]
-    if isinstance(value, dict):
-        return list(_entries(value))
-    return [f"{value:g}" if isinstance(value, float) else str(value)]
-
-
-def _entries(table: dict[str, Any], above: str = "") -> Iterator[str]:
-    """Yield a line for each value of a table and of the tables in it; those that are not set are left out."""
-    for key, part in table.items():
-        if isinstance(part, dict):
-            yield from _entries(part, f"{above}{key}.")
-        elif part not in (None, []):
-            yield f"{above}{key} = {_line(part)}"
-
-
-def _line(part: Any) -> str:
-    """Return one member of a list as text; for a rule, the keys that are set."""
-    if isinstance(part, dict):
-        return ", ".join(f"{key} = {value}" for key, value in part.items() if value is not None)
-    return str(part)
 
 
 def _warn(warnings: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@
     reader            rows for commands; failure_groups has those of failed files by reason, file_record one file,
                       and upload_rows those of uploads, for `bulkup verify`
     part_rows         the parts that storage has of unfinished files
+    run_records       what runs noted of themselves, for reports
     prune             deletes old rows; forgotten_orphans those of ids that were removed at the service
     lock              one run at a time
     journal_file      the file has one name, and only its owner can read it
@@ -37,6 +38,7 @@ from bulkup.journal.lookup import Comparison, KnownFile, Lookup, ReadOnlyView, r
 from bulkup.journal.places import Claim, Holder
 from bulkup.journal.prune import prune, prune_dry_run
 from bulkup.journal.reader import Reader
+from bulkup.journal.run_records import read_record
 from bulkup.journal.sources import link_journal
 
 __all__ = [
@@ -57,4 +59,5 @@ __all__ = [
     "prune",
     "prune_dry_run",
     "read_only_view",
+    "read_record",
 ]

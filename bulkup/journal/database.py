@@ -30,6 +30,7 @@ _BUSY_MS = 10_000
 _OLDEST_SQLITE = (3, 33, 0)  # UPDATE ... FROM
 _PLACES_SINCE = 2
 _GROUPS_SINCE = 5
+_RUN_RECORDS_SINCE = 9
 # As bytes: the error about a text that is not UTF-8 would contain it.
 _TICKETS = "SELECT CAST(remote_id AS BLOB), expires_at, CAST(ticket AS BLOB) FROM tickets"
 _NO_INDEX = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
@@ -137,6 +138,11 @@ def has_places(connection: sqlite3.Connection) -> bool:
 def has_groups(connection: sqlite3.Connection) -> bool:
     """Return whether the file has the table of groups, which versions before 5 lack."""
     return bool(connection.execute("PRAGMA user_version").fetchone()[0] >= _GROUPS_SINCE)
+
+
+def has_run_records(connection: sqlite3.Connection) -> bool:
+    """Return whether the file has the table of what runs noted of themselves, which versions before 9 lack."""
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] >= _RUN_RECORDS_SINCE)
 
 
 def _create_private(path: str) -> None:

@@ -21,6 +21,7 @@ from bulkup.journal.destination import Destination
 from bulkup.journal.lookup import Lookup
 from bulkup.journal.open_groups import OpenGroups
 from bulkup.journal.places import Claim, Holder, claim_statements, holders_query, other_holders
+from bulkup.journal.run_records import write_record
 from bulkup.journal.sources import KnownSource, known_sources, register_source
 from bulkup.journal.statements import NOT_USED, KeptUntil, Statements
 from bulkup.journal.ticket_text import DamagedTicketError
@@ -29,6 +30,7 @@ from bulkup.journal.writer import DEFAULT_OPTIONS, Statement, Writer, WriterOpti
 from bulkup.model.files import FoundFile, Source
 from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.log_events import LogEvent
+from bulkup.model.run_record import RunRecord
 from bulkup.model.tickets import SentPart, Ticket
 
 _log = EventLogger("bulkup.journal")
@@ -186,6 +188,10 @@ class Journal:
         """Record terminal states."""
         await self._writer.write(self._statements.settled(outcomes, now))
 
+    async def record(self, record: RunRecord) -> None:
+        """Replace the record that the run keeps of itself."""
+        await self._writer.write([write_record(self._run_id, record)])
+
     async def end_run(
         self,
         *,
@@ -194,12 +200,13 @@ class Journal:
         summary: Mapping[str, Any],
         finished: bool,
         walked: Sequence[Source] = (),
+        record: RunRecord | None = None,
     ) -> None:
         """Record how the run ended. A finished run erases all tickets, so the file holds no signature.
 
         `walked` are the sources that were walked completely. Their entries that an earlier run could not examine and
         that this run has not met are deleted: such an entry may be a name that is gone, or a folder that can be listed
-        now, whose files have rows of their own.
+        now, whose files have rows of their own. `record` replaces that of the run.
         """
         text = json.dumps(summary)  # sums may exceed the 64 bits of orjson's integers
         statements = [
@@ -209,6 +216,8 @@ class Journal:
             ),
             Statement(_FORGET, [(self._destination_id, source.id, self._run_id) for source in walked]),
         ]
+        if record is not None:
+            statements.append(write_record(self._run_id, record))
         if finished:
             statements += self._statements.unused(now)
             statements += self._erase_tickets("1", (), now)

@@ -1,8 +1,8 @@
 """Deletes old rows from a journal, and returns their space to the disk.
 
-Old runs, orphans and files are deleted if the files were never uploaded and no later run has found them. Rows of
-uploaded files stay at any age, because only the manifest knows their ids. So do files in progress with their tickets,
-and the newest run of each destination.
+Old runs with their records, orphans and files are deleted if the files were never uploaded and no later run has found
+them. Rows of uploaded files stay at any age, because only the manifest knows their ids. So do files in progress with
+their tickets, and the newest run of each destination.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ _DELETIONS = (
     f"DELETE FROM files WHERE {_OLD_FILES}",
     f"DELETE FROM runs WHERE {_OLD_RUNS}",
     f"DELETE FROM orphans WHERE {_OLD_ORPHANS}",
+    "DELETE FROM run_records WHERE run_id NOT IN (SELECT id FROM runs)",
 )
 # Claims of files whose rows were deleted.
 _UNCLAIM = """

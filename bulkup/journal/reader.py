@@ -8,6 +8,7 @@ result can be of different moments, but each row is there once.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Self
 
@@ -113,6 +114,11 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, for modules of this package."""
+        return self._connection
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -135,12 +141,13 @@ class Reader:
                 found = manifest_row(roots[source_id], providers[destination_id], row)
             yield found
 
-    def runs(self) -> Iterator[RunRow]:
-        """Yield the runs, the newest first."""
+    def runs(self, up_to: int = _LAST - 1) -> Iterator[RunRow]:
+        """Yield the runs, the newest first. With `up_to`, the number of a run, begin with that one."""
         held = Lock(self.path).is_held()  # by the newest run, if it has not ended
-        for number, row in enumerate(self.pages(_RUNS, (_LAST,))):
+        newest = next(iter(self.run_numbers("last")), 0)
+        for number, *row in self.pages(_RUNS, (up_to + 1,)):
             with row_values(self.path):
-                run = _run_row(row[1:], running=held and number == 0)
+                run = _run_row(tuple(row), running=held and number == newest)
             yield run
 
     def run_numbers(self, name: str) -> list[int]:

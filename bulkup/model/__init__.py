@@ -15,6 +15,7 @@ stored_objects  what a service says about an upload
 log_events     names and sentences of log events
 counters       the figures of a run; histogram counts durations by size
 progress       the figures at one moment, as the display, the log and the library have them
+run_record     what a run notes of itself for reports; sent_files has durations and the files that stand out
 reason_hints   the next step for a reason why files failed
 
 Not here: code that decides, waits, or knows a service.

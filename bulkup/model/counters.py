@@ -8,6 +8,7 @@ from dataclasses import field
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.histogram import Histogram
 from bulkup.model.progress import SendingFile
+from bulkup.model.sent_files import BOUNDS, SentFiles
 
 REASONS = 100  # that are counted
 _CALL_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
@@ -44,6 +45,8 @@ class Counters:
     and nothing was sent. `concurrency` is the current worker limit, and `concurrency_peak` its maximum so far.
     `reasons` counts files that were not uploaded, by state and reason. `presign_seconds` are the durations of presign
     calls with an answer, `url_age` the ages of URLs of this run when the attempt began that storage accepted.
+    `api_seconds` are the durations of all requests to the API that were answered, `sent` is about the files that
+    storage accepted.
 
     With `delete_after_upload` or `move_to`, uploaded files were `removed` from their source, or `moved`. Those `kept`
     had changed since their upload, or have other hard links. `not_removed` counts removals that failed.
@@ -83,6 +86,8 @@ class Counters:
     reasons: dict[tuple[str, str], int] = field(default_factory=dict)
     presign_seconds: Histogram = field(default_factory=lambda: Histogram(_CALL_BOUNDS))
     url_age: Histogram = field(default_factory=lambda: Histogram(_AGE_BOUNDS))
+    api_seconds: Histogram = field(default_factory=lambda: Histogram(BOUNDS))
+    sent: SentFiles = field(default_factory=SentFiles)
 
     def note_reason(self, state: str, reason: str) -> None:
         """Count a file that was not uploaded. After `REASONS` different reasons the rest counts as one."""

@@ -59,6 +59,7 @@ class PartUpload:
 
     `left` are the numbers of parts that no ticket was requested for, `out` counts those that are on their way. `ended`
     says that no more of them are needed in this run, `kept` that the next run continues with those that were sent.
+    `begun` is the monotonic time at which this run began with it.
     """
 
     item: Item
@@ -68,6 +69,7 @@ class PartUpload:
     out: int = 0
     ended: bool = False
     kept: bool = False
+    begun: float = 0.0
 
     @property
     def plan(self) -> PartPlan:

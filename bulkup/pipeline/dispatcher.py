@@ -45,8 +45,8 @@ class AttemptEnds(Protocol):
     def under_way(self) -> dict[Item, tuple[HostGate, float, SentBytes]]:
         """The files of attempts under way, each with its gate, the time of its begin and its bytes."""
 
-    def accepted(self, file: Ticketed, receipt: Receipt, begun: float) -> None:
-        """Note that storage has accepted a file, in an attempt that began at `begun`."""
+    def accepted(self, file: Ticketed, receipt: Receipt, begun: float, now: float) -> None:
+        """Note that storage has accepted a file, in an attempt from `begun` to `now`."""
 
     def closes(self, file: Ticketed) -> bool:
         """Return whether an accepted file needs a closing call before it counts as uploaded."""
@@ -141,7 +141,7 @@ class Dispatcher:
             del under_way[item]
             if isinstance(sent, Receipt):
                 attempt.gate.end(None, attempt.begun, now, 0.0)
-                ends.accepted(attempt.file, sent, attempt.begun)
+                ends.accepted(attempt.file, sent, attempt.begun, now)
                 stored.append(attempt)
             else:
                 self._release([attempt])

@@ -100,6 +100,8 @@ class Parts:
         item = upload.item
         parts = tuple(upload.sent[number] for number in sorted(upload.sent))
         verified = all(part.verified for part in parts)
+        seconds = self._run.clock.monotonic() - upload.begun
+        self._run.counters.sent.file(item.file, seconds, item.history.attempts)
         item.receipt = Receipt(None, item.file.identity, None, verified, self._run.clock.now(), parts)
         await self._run.journal.stored([item])
         stored = Stored(item, upload.ticket, item.receipt)
@@ -194,7 +196,7 @@ class Parts:
         assert ticket.parts is not None
         sent = {part.number: part for part in item.parts}
         left = deque(number for number in range(1, ticket.parts.count + 1) if number not in sent)
-        upload = PartUpload(item, ticket, left, sent)
+        upload = PartUpload(item, ticket, left, sent, begun=self._run.clock.monotonic())
         self._run.counters.bytes_moving += upload.bytes_sent
         self._queue.add(upload)
         if self._run.stop.requested:

@@ -92,8 +92,9 @@ class Workers:
             finally:
                 del self.under_way[item]
             if isinstance(sent, Receipt):
-                gate.end(None, begun, run.clock.monotonic(), 0.0)
-                self.accepted(file, sent, begun)
+                now = run.clock.monotonic()
+                gate.end(None, begun, now, 0.0)
+                self.accepted(file, sent, begun, now)
                 await self._record(file, sent)
             else:
                 self._end_at_gate(file, gate, sent, begun)
@@ -111,9 +112,12 @@ class Workers:
             if self._run.warnings.admits(LogEvent.STORAGE_PAUSED, reason, now=now):
                 _log.warning(LogEvent.STORAGE_PAUSED, reason=reason, seconds=round(closed_until - now, 2))
 
-    def accepted(self, file: Ticketed, receipt: Receipt, begun: float) -> None:
-        """Note that storage has accepted a file, in an attempt that began at `begun`."""
-        item = file.item
+    def accepted(self, file: Ticketed, receipt: Receipt, begun: float, now: float) -> None:
+        """Note that storage has accepted a file, in an attempt from `begun` to `now`."""
+        item, sent, seconds = file.item, self._run.counters.sent, now - begun
+        sent.attempt(item.size, seconds)
+        if item.part is None:
+            sent.file(item.file, seconds, item.history.attempts)
         if file.asked_at is not None:
             self._run.counters.url_age.add(begun - file.asked_at)
         self._run.ticket_losses.worked()

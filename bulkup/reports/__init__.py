@@ -8,6 +8,7 @@
     parquet_manifest         the manifest as Parquet
     verify_report            the results of a verification
     next_commands            the commands that mend files
+    setting_values           the values of settings as text
     failure_report, file_report  why files were not uploaded; all that is known of one file
     logs, error_console      the log on standard error; log_lines are its lines, log_file a file for them
     metrics                  the figures of a run for Prometheus

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.cli.config_commands import _entries
 from bulkup.config import SettingsError, check_profiles, load
 from bulkup.config.described_service import TABLES, DescriptionError, HttpDescription
 from bulkup.config.description_parsing import parse_description
+from bulkup.reports.setting_values import value_lines
 
 GOOD = """\
 [profiles.vendor]
@@ -267,7 +267,7 @@ def test_show_has_a_line_for_each_value(tmp_path: Path) -> None:
     """Those of tables inside one another begin with the names of the tables."""
     (tmp_path / "bulkup.toml").write_text(GOOD)
     resolved = load({}, profile="vendor", config_file=None, environ={}, cwd=str(tmp_path))
-    lines = list(_entries(resolved.settings.model_dump(mode="json")["http"]))
+    lines = value_lines(resolved.settings.model_dump(mode="json")["http"])
     assert "presign.headers.Authorization = Bearer {token}" in lines
     assert "put.success = [200, 201, 204]" in lines
     assert not any("None" in line for line in lines)
