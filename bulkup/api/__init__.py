@@ -15,6 +15,7 @@
     run_sampler             keeps a record of the run in the journal; sample_ring bounds its samples
     settings_of_run         the settings in that record
     run_log                 the log lines about a run as a whole
+    control                 the control socket of a run, and its client
     notify                  notifications of the start and the end of a run
     bench                   `bulkup bench`
     verify                  `bulkup verify`

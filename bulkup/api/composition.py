@@ -9,7 +9,7 @@ import os
 import resource
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from bulkup._version import __version__
@@ -28,6 +28,7 @@ from bulkup.config.pattern_list import load_patterns
 from bulkup.config.provider_declarations import LOCAL
 from bulkup.config.provider_plugins import checked_table, declaration_of
 from bulkup.config.requirements import described_settings
+from bulkup.config.setting_types import MOST_CONCURRENCY
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import Clock
@@ -269,6 +270,26 @@ def max_workers(settings: Settings) -> int:
     if settings.concurrency != "auto":
         return settings.concurrency
     return max(1, min(MOST_WORKERS, _free_descriptors(MOST_WORKERS * _DESCRIPTORS_A_WORKER) // _DESCRIPTORS_A_WORKER))
+
+
+def workers_for(settings: Settings, workers: int | Literal["auto"]) -> int:
+    """Return the maximum number of workers for a concurrency that is set during a run.
+
+    Raises `UsageError` for one that is no setting, or that a run which has begun cannot have.
+    """
+    if workers == "auto":
+        return max_workers(settings.model_copy(update={"concurrency": workers}))
+    if not 1 <= workers <= MOST_CONCURRENCY:
+        raise UsageError(f"concurrency: expected auto, or a whole number from 1 to {MOST_CONCURRENCY}, not {workers}")
+    most = _free_descriptors(workers * _DESCRIPTORS_A_WORKER) // _DESCRIPTORS_A_WORKER
+    if workers > max(most, max_workers(settings)):
+        raise UsageError(
+            f"concurrency: this process may open files for {most:,} workers, not {workers:,}", hint="raise `ulimit -n`"
+        )
+    if settings.sender == "aiohttp" and workers > max_workers(settings):
+        most = max_workers(settings)
+        raise UsageError(f"concurrency: with the sender aiohttp a run can have at most the {most} that it began with")
+    return workers
 
 
 def idle_connections(workers: int) -> int:

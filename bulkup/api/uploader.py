@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -59,6 +59,17 @@ _RESULTS_AHEAD = 1024
 _LONGEST_SLEEP = 15.0  # seconds; a clock that is set, or a machine that was suspended, is noticed after that
 
 
+class LiveLimits(NamedTuple):
+    """The limits of a run that can be changed. `bwlimit` is a rate or a timetable, None without a limit.
+
+    `bytes_per_second` is its rate at present.
+    """
+
+    concurrency: int | Literal["auto"]
+    bwlimit: str | None
+    bytes_per_second: float | None
+
+
 class Uploader:
     """A run as an object, to be used as an async context manager and once.
 
@@ -102,6 +113,7 @@ class Uploader:
         self._run: Run
         self._pipeline: Pipeline
         self._bandwidth: BandwidthSchedule | None = None
+        self._timetable: Timetable | None = None
         self._follows_bandwidth = False
         self._meter: ProgressMeter
         self._sampler: RunSampler
@@ -180,6 +192,46 @@ class Uploader:
         With `ExitCode.TIME_UP` files in flight have no time limit, until `stop` is called again with another code.
         """
         self._run.stop.request(code)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the run."""
+        return self._settings
+
+    @property
+    def limits(self) -> LiveLimits:
+        """The limits that can be changed during the run, as they are now."""
+        return LiveLimits(
+            concurrency="auto" if self._pipeline.worker_tasks.adaptive else self._run.worker_limit.asked,
+            bwlimit=None if self._timetable is None else str(self._timetable),
+            bytes_per_second=self._run.throttle.rate,
+        )
+
+    def pause(self) -> None:
+        """Begin no further attempt and no API call. Those under way end. A paused run ends only by `stop` or a limit.
+
+        URLs that expire meanwhile are renewed after `resume`. `max_duration` and `until` go on.
+        """
+        if self._run.pause.begin():
+            with log_fields(run=self.run_id):
+                _log.info(LogEvent.RUN_PAUSED)
+
+    def resume(self) -> None:
+        """Continue after `pause`. Files and hosts then have the whole `retry_for` again."""
+        if self._run.pause.end(self._clock.monotonic()):
+            with log_fields(run=self.run_id):
+                _log.info(LogEvent.RUN_RESUMED)
+
+    def set_concurrency(self, concurrency: int | Literal["auto"]) -> None:
+        """Replace the setting `concurrency` from now on. Surplus workers finish their file first.
+
+        Raises `UsageError` for a number that is not between 1 and 1,024, or that this process has too few descriptors
+        for.
+        """
+        workers = composition.workers_for(self._settings, concurrency)
+        self._pipeline.worker_tasks.limit(workers, adaptive=concurrency == "auto")
+        with log_fields(run=self.run_id):
+            _log.info(LogEvent.CONCURRENCY_SET, concurrency=concurrency)
 
     def limit_bandwidth(self, limit: Timetable | str | None) -> None:
         """Replace the limit of the setting `bwlimit` from now on; None for no limit. Files in flight follow as well.
@@ -351,6 +403,7 @@ class Uploader:
         return call if limit is None else RateLimitedCall(call, limit, self._clock)
 
     def _follow_bandwidth(self, table: Timetable | None) -> None:
+        self._timetable = table
         from bulkup.api.bandwidth_schedule import BandwidthSchedule  # noqa: PLC0415  # most runs have no limit
 
         if self._bandwidth is None:

@@ -52,6 +52,10 @@ COMMANDS = {
         "journal_commands.orphans_command:orphans",
         "List unused remote ids: nothing was uploaded to them, or their files were uploaded again since.",
     ),
+    "control": _Command(
+        "control_commands:control_app",
+        "Watch a run that is under way, pause and resume it, end it, and change its limits.",
+    ),
     "serve": _Command(
         "serve:serve",
         "Run a server with the APIs and the storage of all services, for tests, trials and demonstrations.",

@@ -67,6 +67,7 @@ class Signals:
         self._heard: dict[int, Callable[[], object]] = {}
         self._timeout = grace + clean_up_time
         self._code: ExitCode | None = None
+        self._interrupted = False
         self._before: dict[signal.Signals, Any] = {}
         self._loop: asyncio.AbstractEventLoop
         self.on_first: Callable[[ExitCode], None] = self.exit_now
@@ -111,6 +112,14 @@ class Signals:
     def interruption(self) -> InterruptedRunError:
         """Return the error for a signal that arrived before the run had begun."""
         return InterruptedRunError(self._code or ExitCode.SIGINT)
+
+    def interrupt(self, at_once: bool) -> None:
+        """Do what a first SIGINT does, or with `at_once` a second one. Several first ones are the same as one."""
+        if at_once:
+            self.exit_now(ExitCode.SIGINT)
+        elif self._code is None and not self._interrupted:
+            self._interrupted = True
+            os.kill(os.getpid(), signal.SIGINT)  # the thread that handles signals has the timeouts of a stop
 
     def exit_now(self, code: ExitCode) -> None:
         """End the process immediately. The journal is consistent at any time, so only unfinished work is lost."""

@@ -7,7 +7,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -146,7 +146,11 @@ async def _run(
             if service is not None:
                 service.progress = uploader.progress
             with _display(uploader, settings, console) as show, log_fields(run=uploader.run_id):
-                async with _metrics(uploader, resolved) as note_end, anyio.create_task_group() as beside:
+                async with (
+                    _metrics(uploader, resolved) as note_end,
+                    _control(uploader, resolved, signals) as note_code,
+                    anyio.create_task_group() as beside,
+                ):
                     signals.on_reload = functools.partial(_reload, beside, uploader, resolved)
                     if signals.reload_wanted:
                         signals.on_reload()
@@ -156,6 +160,7 @@ async def _run(
                     emit = None if lines is None else _emitter(lines)
                     summary = await uploader.run(emit)
                     note_end(summary)
+                    await note_code(summary)
                     signals.on_reload = None
                     beside.cancel_scope.cancel()
     return summary
@@ -173,6 +178,24 @@ def _metrics(uploader: Uploader, resolved: ResolvedSettings) -> AbstractAsyncCon
     from bulkup.cli.run_metrics_export import exported_metrics  # noqa: PLC0415  # the same
 
     return exported_metrics(uploader, resolved)
+
+
+@contextlib.asynccontextmanager
+async def _control(
+    uploader: Uploader, resolved: ResolvedSettings, signals: Signals
+) -> AsyncIterator[Callable[[Summary], Awaitable[None]]]:
+    """Serve the control socket of the run. Yield what to call at its end."""
+    from bulkup.api.control.control_server import serving  # noqa: PLC0415  # at a start, no upload waits for it
+    from bulkup.api.control.run_controls import RunControls  # noqa: PLC0415  # the same
+
+    controls = RunControls(uploader, signals.interrupt, profile=resolved.profile)
+    async with serving(uploader.journal, controls) as server:
+
+        async def note_code(summary: Summary) -> None:
+            if server is not None:
+                await server.end(summary.exit_code)
+
+        yield note_code
 
 
 def _reload(beside: TaskGroup, uploader: Uploader, resolved: ResolvedSettings) -> None:

@@ -215,8 +215,9 @@ HeaderText = Annotated[
 ]
 BaseUrl = Annotated[str, Plain(_base_url), ValueForm(base_url.EXPECTED, "URL", "url")]
 Count = Annotated[int, Before(_number), Limits(ge=1), ValueForm("a whole number from 1", "N")]
+MOST_CONCURRENCY = 1024
 Concurrency = Annotated[
-    Literal["auto"] | Annotated[int, Limits(ge=1, le=1024)],
+    Literal["auto"] | Annotated[int, Limits(ge=1, le=MOST_CONCURRENCY)],
     Before(_number),
     ValueForm("auto, or a whole number from 1 to 1024", "auto|N"),
 ]

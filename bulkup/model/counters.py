@@ -7,7 +7,7 @@ from dataclasses import field
 
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.histogram import Histogram
-from bulkup.model.progress import SendingFile
+from bulkup.model.progress import RunState, SendingFile
 from bulkup.model.sent_files import BOUNDS, SentFiles
 
 REASONS = 100  # that are counted
@@ -132,6 +132,11 @@ def no_files(_now: float, _most: int) -> tuple[SendingFile, ...]:
     return ()
 
 
+def always_running() -> RunState:
+    """Return that the run goes on: where nothing can pause it, as in tests of a stage alone."""
+    return "running"
+
+
 @dataclass(frozen=True, slots=True)
 class Gauge:
     """The figures that a display reads during a run.
@@ -144,3 +149,4 @@ class Gauge:
     depths: Callable[[], Mapping[str, int]]
     counted: Counted = field(default_factory=Counted)
     sending: Callable[[float, int], tuple[SendingFile, ...]] = no_files
+    state: Callable[[], RunState] = always_running

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from types import MappingProxyType
+from typing import Literal
 
 from bulkup.helpers.quick_dataclass import dataclass
+
+RunState = Literal["running", "paused", "stopping"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,12 @@ class Progress:
     are those of the files found or counted so far: there are at least as many. `counting` says that the counting walk
     is at work.
 
+    `state` is "paused" after `Uploader.pause()`: no new file is sent, and those under way end. It is "stopping" once
+    the run was asked to end early.
+
     `percent` is the share of the bytes that is done, rounded down, or of the files if all are empty. `eta` are the
-    seconds left. Both are None while they are unknown: until `total_known`, and `eta` also while no byte is sent.
+    seconds left. Both are None while they are unknown: until `total_known`, and `eta` also while no byte is sent or the
+    run is paused.
 
     Rates are per second: those of the last ten seconds, and the means since the run began. Files count that this run
     settled; bytes are those that were sent, also by attempts that failed.
@@ -51,6 +58,7 @@ class Progress:
     bytes_done: int
     bytes_total: int
     total_known: bool
+    state: RunState = "running"
     percent: int | None = None
     eta: float | None = None
     counting: bool = False

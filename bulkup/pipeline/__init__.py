@@ -20,7 +20,9 @@
     api_calls     the loop of API calls under the gate of the API; batcher, closer and parts each have one
     budget        the number of files in flight, and of bytes in memory
     throttle      the limit on the bytes that are sent per second, with the requests that wait
+    pause         whether the run is paused, and from when on its time limits count
     cut_off       ends presign calls under way when a run has waited long enough for them
+    worker_tasks  starts the workers, and changes their number during a run
     worker_limit  the number of workers that may have a file
     under_way     the files that are being sent, as the progress shows them
     sending_order the order in which workers get large and small files

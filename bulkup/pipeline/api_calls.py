@@ -7,6 +7,7 @@
 
 - At most `most` calls of one `ApiCalls` are under way, and never more than the gate of the API admits.
 - A failed call does not at once fail its files: it is made again, or in halves where one of its files must be at fault.
+- While the run is paused, no call begins. Those under way end.
 - After a stop is requested, calls that are due are given back. Calls under way end, or are cut off after the grace.
 """
 
@@ -111,6 +112,7 @@ class ApiCalls:
         self.under_way = 0  # calls
         self.files_under_way = 0
         run.gates.api.on_room(self._alarm.wake)
+        run.pause.on_resume(self._alarm.wake)
 
     @property
     def files_due(self) -> int:
@@ -138,7 +140,7 @@ class ApiCalls:
                 now = self._run.clock.monotonic()
                 if self._run.stop.requested:
                     self._give_back()
-                else:
+                elif not self._run.pause.on:
                     self._start_calls(tasks, now)
                 await self._alarm.wait(self._seconds_to_sleep(now))
 
@@ -202,13 +204,15 @@ class ApiCalls:
             self._source.call_answered()
 
     def _decide(self, call: ServiceCall, problem: Problem, now: float) -> CallDecision:
+        counts_from = self._run.pause.counts_from(now)
         situation = Situation(
             call.files,
             ever_answered=self._ever_answered,
             answered_since=call.history.answered_since(self._last_answer),
-            outage=self._run.gates.api.outage(now) is not None,
+            outage=self._run.gates.api.outage(now, counts_from) is not None,
         )
-        return after_call(problem, call.history, situation, self._run.options.retry, now, self._run.random.random())
+        retry, chance = self._run.options.retry, self._run.random.random()
+        return after_call(problem, call.history, situation, retry, now, chance, counts_from=counts_from)
 
     def _carry_out(self, decision: CallDecision, call: ServiceCall, problem: Problem, now: float) -> None:
         gate = self._run.gates.api
@@ -230,8 +234,8 @@ class ApiCalls:
 
     def _seconds_to_sleep(self, now: float) -> float | None:
         """Return the seconds until a call is due or the gate admits one. None if only `wake` can end the sleep."""
-        if not self._free:
-            return None  # the end of a call wakes the loop
+        if not self._free or self._run.pause.on:
+            return None  # the end of a call wakes the loop, or that of the pause
         opens, due = self._run.gates.api.next_room(now, self), self._due.next_due()
         times = [] if due is None else [max(due, opens)]
         if self._source is not None and (waiting := self._source.next_due()) is not None:

@@ -38,6 +38,11 @@ class Budget:
         self._free -= units
         return True
 
+    def grow(self, units: int) -> None:
+        """Have more units in all."""
+        self.total += units
+        self.give(units)
+
     async def take(self, units: int) -> None:
         """Take the units once they are free. The caller asks for at most the total."""
         if self.try_take(units):

@@ -135,7 +135,7 @@ class _ClosingCall(ServiceCall):
         now, policy = self._run.clock.monotonic(), self._run.options.retry
         self._polled_since = now if self._polled_since is None else self._polled_since
         self._remote = answer.remote
-        if now - self._polled_since > policy.retry_for:
+        if now - max(self._polled_since, self._run.pause.counts_from(now)) > policy.retry_for:
             name = path_text(self._stored.item.file.path)
             if self._run.warnings.admits(LogEvent.CONFIRM_UNFINISHED, "", name=name):
                 _log.warning(LogEvent.CONFIRM_UNFINISHED, path=name, remote=dict(answer.remote))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from bulkup.model.counters import Gauge
-from bulkup.model.progress import SendingFile
+from bulkup.model.progress import RunState, SendingFile
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.closer import Closer
 from bulkup.pipeline.count_ahead import CountAhead
 from bulkup.pipeline.dispatcher import Dispatcher
 from bulkup.pipeline.hasher import Hasher
 from bulkup.pipeline.parts import Parts
+from bulkup.pipeline.pause import run_state
 from bulkup.pipeline.policy.bandwidth import most_workers
 from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.processes.process_pool import ProcessPool
@@ -31,6 +31,7 @@ from bulkup.pipeline.tuning.controller import Controller
 from bulkup.pipeline.tuning.process_tuner import ProcessTuner
 from bulkup.pipeline.tuning.tuner import Tuner
 from bulkup.pipeline.under_way import sending_files
+from bulkup.pipeline.worker_tasks import WorkerTasks
 from bulkup.pipeline.workers import Workers
 
 if TYPE_CHECKING:
@@ -57,11 +58,12 @@ class Pipeline:
             run.transport, run.provider, run.clock, run.options.sending, run.tunables.reading, run.opener
         )
         self._workers = Workers(run, routes, sender)
+        self.worker_tasks = WorkerTasks(run, self._workers.work, self._tuner)
         self._pool = _process_pool(run, process_setup)
         self._dispatcher = Dispatcher(run, routes, self._pool, self._workers) if self._pool is not None else None
         self._fill(routes)
         run.throttle.on_change(self._limit_changed)
-        self.gauge = Gauge(run.counters, self._depths, run.counted, self._sending)
+        self.gauge = Gauge(run.counters, self._depths, run.counted, self._sending, self._state)
 
     def _fill(self, routes: Routes) -> None:
         routes.hash = self._hasher.add
@@ -128,8 +130,7 @@ class Pipeline:
             *([self._disposal.work] if self._disposal is not None else []),
             *([CountAhead(self._run).work] if options.count else []),
             *[self._hasher.work] * options.hashers,
-            *[functools.partial(self._workers.work, number) for number in range(options.concurrency)],
-            *([self._tuner().work] if options.adaptive else []),
+            self.worker_tasks.work,
             *self._process_stages(),
         ]
 
@@ -143,20 +144,20 @@ class Pipeline:
                 run.worker_limit,
                 run.counters,
                 run.clock,
-                waiting=lambda: self._ready.ready > 0,
+                waiting=lambda: self._ready.ready > 0 and not run.pause.on,
                 stopped=lambda: run.stop.requested,
                 options=run.tunables.process_plan,
             )
             stages.append(tuner.work)
         return stages
 
-    def _tuner(self) -> Tuner:
+    def _tuner(self, most: int) -> Tuner:
         run = self._run
         return Tuner(
             run.worker_limit,
-            Controller(run.options.concurrency, run.tunables.controller, run.tunables.sampler),
+            Controller(most, run.tunables.controller, run.tunables.sampler),
             run.clock,
-            held=lambda: self._ready.held + run.throttle.delayed(),
+            held=lambda: self._ready.held + run.throttle.delayed() + run.pause.on,
             in_groups=lambda: run.options.processes is None and self._pool is not None and self._pool.ready > 0,
             round_trip=lambda: run.transport.round_trip,
             stopped=lambda: run.stop.requested,
@@ -187,6 +188,9 @@ class Pipeline:
             await stop.wait_pressing()
         await anyio.sleep(grace)
         stages.cancel()
+
+    def _state(self) -> RunState:
+        return run_state(paused=self._run.pause.on, stopping=self._run.stop.requested)
 
     def _sending(self, now: float, most: int) -> tuple[SendingFile, ...]:
         return sending_files(self._workers.under_way, now, most)

@@ -11,7 +11,7 @@ there are sending processes, the dispatcher takes the files instead of the worke
 
 Files go to workers in the order in which they were added, but large ones earlier (`sending_order`). A file that was
 held is added again once its host has room, so it comes after files that arrived meanwhile. After a stop is requested,
-no worker receives a file.
+or while the run is paused, no worker receives a file.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Ready:
         self._idle: deque[asyncio.Future[None]] = deque()  # workers without a file
         self._dispatch: Callable[[], None] | None = None
         self._alarm = Alarm(run.timeout)
+        run.pause.on_resume(self._resumed)
 
     @property
     def ready(self) -> int:
@@ -95,6 +96,16 @@ class Ready:
         self._dispatch = dispatch
         dispatch()
 
+    def _resumed(self) -> None:
+        """Give out the files that waited for the end of a pause."""
+        if self._dispatch is not None:
+            self._dispatch()
+        while self._idle:
+            worker = self._idle.popleft()
+            if not worker.done():
+                worker.set_result(None)
+        self._alarm.wake()
+
     def resume(self, item: Item, ticket: Ticket) -> None:
         """Take a file with a ticket of an earlier run."""
         clock = self._run.clock
@@ -119,7 +130,7 @@ class Ready:
     def take_now(self) -> tuple[Ticketed, HostGate] | None:
         """Return what `take` does, None if no file can be sent now."""
         limit, now = self._run.worker_limit, self._run.clock.monotonic()
-        while self._files and not self._run.stop.requested:
+        while self._files and not (self._run.stop.requested or self._run.pause.on):
             file = self._files.next(limit.large, limit.wanted)
             if file.asked_at is None and (self._leads_nowhere(file) or self._is_refused_like_others()):
                 self._routes.renew(file.item)

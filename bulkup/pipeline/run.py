@@ -21,6 +21,7 @@ from bulkup.pipeline.budget import Budget
 from bulkup.pipeline.cut_off import CutOff
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.options import PipelineOptions
+from bulkup.pipeline.pause import Pause
 from bulkup.pipeline.policy.common_refusals import CommonRefusals
 from bulkup.pipeline.policy.earlier_origins import EarlierOrigins
 from bulkup.pipeline.policy.gates_by_host import HostGates
@@ -95,7 +96,8 @@ class Run:
     `emit` is awaited with each group of results once they are on disk: of all files, or without `emits_uploaded` of
     those that have a problem. The scan passes over `own_files`. `timeout`
     limits how long a loop waits for its next event: tests pass one with a time of their own. `clock_skew` returns by
-    how many seconds the service's clock is ahead of this machine's, None where that is unknown.
+    how many seconds the service's clock is ahead of this machine's, None where that is unknown. `most_workers` is the
+    largest number of workers that there has been room for; it begins with the option `concurrency`.
     """
 
     provider: Provider
@@ -115,6 +117,7 @@ class Run:
     counters: Counters = field(default_factory=Counters)
     counted: Counted = field(default_factory=Counted)
     stop: Stop = field(default_factory=Stop)
+    pause: Pause = field(default_factory=Pause)
     random: random.Random = field(default_factory=random.Random)
     gates: HostGates = field(init=False)
     ticket_losses: TicketLosses = field(init=False)
@@ -132,6 +135,7 @@ class Run:
     opener: FileOpener = field(init=False)
     issued: IssuedTickets = field(init=False)
     quota: Quota = field(init=False)
+    most_workers: int = field(init=False)
     lost_sources: list[Source] = field(default_factory=list)
     walked_sources: list[Source] = field(default_factory=list)
 
@@ -159,4 +163,6 @@ class Run:
         self.budget = Budget(self.options.in_flight)
         self.memory = Budget(self.options.memory)
         self.worker_limit = WorkerLimit(self.options.workers_at_first, self.counters)
+        self.pause.on_resume(self.worker_limit.forget_rate)
+        self.most_workers = self.options.concurrency
         self.throttle = SharedThrottle(self.clock, self.tunables.bandwidth)

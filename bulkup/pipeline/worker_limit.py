@@ -80,6 +80,10 @@ class WorkerLimit:
         if size <= LARGE:
             self.bytes += size
 
+    def forget_rate(self) -> None:
+        """Measure the rate anew, because the run was paused: a time without attempts says nothing about it."""
+        self._throughput = Throughput()
+
     def rate(self, now: float) -> float | None:
         """Return attempts per second, None before there is enough of a past."""
         return self._throughput.rate(now)

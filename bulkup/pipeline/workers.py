@@ -170,7 +170,8 @@ class Workers:
             return
         if self._asks_anew(file, problem, gate, now):
             return
-        outage = gate.outage(now)
+        counts_from = run.pause.counts_from(now)
+        outage = gate.outage(now, counts_from)
         decision = after_attempt(
             problem,
             item.history,
@@ -179,6 +180,7 @@ class Workers:
             run.random.random(),
             outage=outage is not None,
             silence=self._silence(item, gate, now),
+            counts_from=counts_from,
         )
         if isinstance(decision, EndRun) and problem.unanswered and item.history.first_failure is not None:
             outage = outage or now - item.history.first_failure
@@ -217,7 +219,8 @@ class Workers:
             return False
         step = run.earlier_origins.failed(file.ticket.url.origin, item, problem)
         first_failure = now if item.history.first_failure is None else item.history.first_failure
-        if step is NextTicket.SAME or now - first_failure > run.options.retry.retry_for:
+        since = max(first_failure, run.pause.counts_from(now))
+        if step is NextTicket.SAME or now - since > run.options.retry.retry_for:
             return False
         _log.debug(LogEvent.ATTEMPT_FAILED, path=item.file.name, reason=problem.message, next=step.name)
         if step is NextTicket.NEW:

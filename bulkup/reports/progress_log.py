@@ -61,6 +61,7 @@ def progress_fields(progress: Progress) -> dict[str, Any]:
         "elapsed": round(progress.elapsed, 1),
         "eta": None if progress.eta is None else round(progress.eta),
         "scan_done": progress.scan_done,
+        "state": progress.state,
         **{name: getattr(progress, name) for name in PROBLEMS},
         "retries": progress.retries,
     }

@@ -60,6 +60,11 @@ class SlidingRate:
         while len(samples) > 2 and samples[1][0] <= now - self._window:
             samples.popleft()
 
+    def restart(self) -> None:
+        """Forget the past, but for the last sample."""
+        while len(self._samples) > 1:
+            self._samples.popleft()
+
     def per_second(self) -> float:
         """Return the growth per second up to the last sample, 0 with fewer than two samples."""
         if not self._samples:
@@ -151,10 +156,17 @@ class ProgressMeter:
         self._options = options
         self._files, self._bytes = SlidingRate(options.window), SlidingRate(options.window)
         self._ended, self._progressed = SlidingRate(options.eta_window), SlidingRate(options.eta_window)
+        self._was_paused = False
         self._add(began)
 
     def sample(self, now: float) -> Progress:
         """Return the progress at `now` (monotonic seconds)."""
+        state = self._gauge.state()
+        if self._was_paused and state != "paused":
+            # A time without progress says nothing about the speed of what is left.
+            self._ended.restart()
+            self._progressed.restart()
+        self._was_paused = state == "paused"
         self._add(now)
         gauge, counters, counted = self._gauge, self._gauge.counters, self._gauge.counted
         elapsed = max(0.0, now - self._began)
@@ -169,8 +181,9 @@ class ProgressMeter:
             bytes_done=so_far.bytes_done,
             bytes_total=so_far.bytes,
             total_known=so_far.known,
+            state=state,
             percent=percent(counters, so_far),
-            eta=eta_seconds(counters, so_far, speed),
+            eta=None if state == "paused" else eta_seconds(counters, so_far, speed),
             counting=counted.running,
             scan_done=counters.scan_done,
             files_per_second=max(0.0, self._files.per_second()),

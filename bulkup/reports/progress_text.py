@@ -48,9 +48,11 @@ def bytes_speed_text(progress: Progress) -> str:
 
 
 def eta_text(progress: Progress) -> str:
-    """Return the remaining time, nothing at the end of a run."""
+    """Return the remaining time, nothing at the end of a run. A paused run has none."""
     if progress.percent == 100:
         return ""
+    if progress.state == "paused":
+        return "paused"
     return "time left unknown" if progress.eta is None else f"{duration_text(progress.eta)} left"
 
 

@@ -329,3 +329,61 @@ async def test_two_stages_share_the_pace_of_the_api() -> None:
     names = [name for name, _ in stage.made]
     assert len(names) < 40
     assert min(names.count("first"), names.count("second")) >= len(names) // 3
+
+
+async def test_no_call_begins_while_the_run_is_paused() -> None:
+    """Neither one that was pushed, nor one of the source, nor a repetition. The loop sleeps meanwhile."""
+    stage = CallStage()
+    calls = [FakeCall(stage, BUSY, name="repeated"), FakeCall(stage, name="pushed"), FakeCall(stage, name="formed")]
+    async with stage.working(stage.calls.work):
+        stage.calls.push(calls[0])
+        await settled()
+        stage.run.pause.begin()
+        stage.calls.push(calls[1])
+        stage.source.ready.append(calls[2])
+        stage.calls.wake()
+        await stage.advance(3600.0)
+        assert [name for name, _ in stage.made] == ["repeated"]
+        stage.run.pause.end(stage.clock.time)
+        await settled()
+        assert sorted(name for name, _ in stage.made) == ["formed", "pushed", "repeated", "repeated"]
+
+
+async def test_a_call_under_way_ends_during_a_pause() -> None:
+    stage = CallStage()
+    stage.held = anyio.Event()
+    async with stage.working(stage.calls.work):
+        call = FakeCall(stage)
+        stage.calls.push(call)
+        await settled()
+        stage.run.pause.begin()
+        stage.held.set()
+        await settled()
+        assert (stage.calls.under_way, call.events) == (0, ["make"])
+
+
+async def test_a_paused_run_that_is_stopped_gives_its_calls_back() -> None:
+    stage = CallStage()
+    async with stage.working(stage.calls.work):
+        stage.run.pause.begin()
+        call = FakeCall(stage)
+        stage.calls.push(call)
+        await settled()
+        stage.run.stop.request(ExitCode.TIME_UP)
+        stage.calls.wake()
+        await settled()
+        assert (call.events, stage.source.given_back) == (["give back"], 1)
+
+
+async def test_the_time_of_a_pause_is_no_time_for_retries() -> None:
+    """A call that failed before it is made again after it, although more than `retry_for` has passed."""
+    stage = CallStage(retry=RetryPolicy(retry_for=900.0))
+    call = FakeCall(stage, BUSY, BUSY)
+    async with stage.working(stage.calls.work):
+        stage.calls.push(call)
+        await settled()
+        stage.run.pause.begin()
+        await stage.advance(7200.0)
+        stage.run.pause.end(stage.clock.time)
+        await stage.advance(60.0)
+        assert call.events == ["make", "log", "make", "log", "make"]

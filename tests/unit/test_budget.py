@@ -286,3 +286,13 @@ class BudgetMachine(RuleBasedStateMachine):
 
 TestBudgetMachine = BudgetMachine.TestCase
 TestBudgetMachine.settings = settings(max_examples=200, stateful_step_count=25)
+
+
+async def test_a_budget_that_grows_serves_a_task_that_waits() -> None:
+    budget = Budget(2)
+    await budget.take(2)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(budget.take, 1)
+        await anyio.wait_all_tasks_blocked()
+        budget.grow(1)
+    assert (budget.total, budget.outstanding) == (3, 3)

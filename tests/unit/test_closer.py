@@ -199,3 +199,18 @@ async def test_a_file_given_up_is_settled_although_a_stop_cuts_off_the_call() ->
         await settled()
         assert (stages.provider.abandoned, stages.settled) == (["id"], [])
     assert [(outcome.state, outcome.on_disk) for outcome in stages.settled] == [(FileState.FAILED, True)]
+
+
+async def test_closing_calls_and_polls_wait_for_the_end_of_a_pause() -> None:
+    """The time of the pause does not count against a service that has not finished the file."""
+    async with Stages(retry=RetryPolicy(retry_for=900.0)) as stages:
+        stages.provider.closings = [NotYet(2.0), NotYet(2.0), {"asset": "1"}]
+        stages.closer.add(stored())
+        await settled()
+        stages.run.pause.begin()
+        stages.closer.add(stored())
+        await stages.advance(7200.0)
+        assert stages.provider.closed == ["confirm"]
+        stages.run.pause.end(stages.clock.time)
+        await stages.advance(60.0)
+        assert [outcome.state for outcome in stages.settled] == [FileState.UPLOADED] * 2

@@ -45,3 +45,11 @@ def test_a_gate_in_use_is_kept() -> None:
     assert gates.storage(SecretUrl("https://busy.example/2")) is busy
     assert gates.storage(SecretUrl("https://held.example/2")) is held
     assert gates.storage(SecretUrl("https://unused.example/2")) is not unused
+
+
+def test_more_requests_are_allowed_to_hosts_that_are_known_and_to_later_ones() -> None:
+    gates = HostGates(PipelineOptions(concurrency=2), GateOptions())
+    gates.storage(SecretUrl("https://a.example/1"))
+    gates.allow(5)
+    for host in ("https://a.example/2", "https://b.example/1"):
+        assert gates.storage(SecretUrl(host)).room(0.0, 9) == 5

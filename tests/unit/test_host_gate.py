@@ -346,3 +346,25 @@ class Hosts(RuleBasedStateMachine):
 
 
 TestHosts = Hosts.TestCase
+
+
+def test_the_time_of_a_pause_of_the_run_is_no_outage() -> None:
+    host = gate()
+    fail(host, 10)
+    late = POLICY.retry_for + 1.0
+    assert host.outage(late) == late
+    assert host.outage(late, late) is None
+    assert host.outage(2 * late + 10.0, late) == late + 10.0
+
+
+def test_a_wider_gate_admits_more_unless_the_host_has_narrowed_it() -> None:
+    free, narrow = gate(4), gate(4)
+    for _ in range(4):
+        narrow.begin()
+    narrow.end(Problem(ProblemKind.THROTTLED, "slow down"), 0.0, 0.0, 0.5)
+    before = narrow.room(0.0, 100)
+    for host in (free, narrow):
+        host.allow(10)
+        host.allow(2)
+    assert free.room(0.0, 100) == 10
+    assert narrow.room(0.0, 100) == before

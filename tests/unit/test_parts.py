@@ -438,3 +438,17 @@ async def test_an_error_of_the_journal_reaches_the_worker() -> None:
         with pytest.raises(JournalError):
             await here.store(here.out[0])
     assert here.passed.through("close") == []
+
+
+async def test_the_parts_of_a_paused_run_get_no_tickets() -> None:
+    """Parts that are stored meanwhile are recorded, and the next ones follow after the pause."""
+    here = Here()
+    async with here.working(here.parts.work):
+        here.routes.send(large(5))
+        await settled()
+        here.run.pause.begin()
+        await here.store(*here.out)
+        assert here.numbers == [1, 2]
+        here.run.pause.end(here.clock.time)
+        await settled()
+        assert here.numbers == [1, 2, 3, 4]

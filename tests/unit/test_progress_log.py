@@ -52,6 +52,7 @@ def test_the_fields_of_an_event() -> None:
         "elapsed": 18.2,
         "eta": 25,
         "scan_done": False,
+        "state": "running",
         "failed": 3,
         "rejected": 0,
         "changed": 0,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.model.counters import Counted, Counters, Gauge
-from bulkup.model.progress import Progress, SendingFile
+from bulkup.model.progress import Progress, RunState, SendingFile
 from bulkup.reports.progress_rate import (
     ProgressMeter,
     SlidingRate,
@@ -228,3 +228,22 @@ def test_a_snapshot_has_rates_means_and_the_files_being_sent() -> None:
 def test_the_progress_at_the_beginning() -> None:
     shown = meter(Counters()).sample(0.0)
     assert (shown.elapsed, shown.mean_files_per_second, shown.bytes_per_second, shown.percent) == (0.0, 0.0, 0.0, None)
+
+
+def test_a_paused_run_has_no_remaining_time_and_the_pause_does_not_count_for_it() -> None:
+    """The speed after the pause is that of the files sent after it."""
+    counters, state = Counters(found=1, bytes_found=10**12, scan_done=True), list[RunState](["running"])
+    shown = ProgressMeter(Gauge(counters, dict, state=lambda: state[-1]), "r1", 0.0)
+    for second in range(1, 10):
+        counters.bytes_moving += 10**9
+        assert shown.sample(float(second)).eta is not None or second == 1
+    state.append("paused")
+    for second in range(10, 50):
+        paused = shown.sample(float(second))
+        assert (paused.state, paused.eta) == ("paused", None)
+    assert paused.bytes_per_second == 0
+    state.append("running")
+    assert shown.sample(49.0).eta is None
+    counters.bytes_moving += 10**9
+    after = shown.sample(50.0)
+    assert after.eta == pytest.approx((10**12 - 10 * 10**9) / 10**9)

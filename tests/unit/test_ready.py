@@ -258,3 +258,81 @@ async def test_held_tickets_of_an_earlier_run_are_replaced_one_and_all(event: Ca
         sent = [file for _ in range(3 * len(files)) for file in await stages.use()]
         assert sorted(file.item.file.path for file in sent) == sorted(file.item.file.path for file in files)
         assert all(file.asked_at is not None for file in sent)
+
+
+async def test_a_paused_run_gives_out_no_file() -> None:
+    """Neither a new one nor a retry. After the pause all of them go out, those that waited with idle workers too."""
+    async with Stages(lease=1000.0) as stages:
+        stages.run.pause.begin()
+        items = stages.add(3)
+        stages.end_scan()
+        assert await stages.use() == []
+        assert stages.provider.asked == []
+        stages.run.pause.end(stages.clock.time)
+        files = await stages.use()
+        assert [file.item for file in files] == items
+        stages.run.pause.begin()
+        stages.ready.retry(files[0], stages.clock.time + 5.0)
+        await stages.advance(60.0)
+        assert await stages.use() == []
+        stages.run.pause.end(stages.clock.time)
+        assert [file.item for file in await stages.use()] == items[:1]
+
+
+async def test_a_worker_that_waited_gets_its_file_after_a_pause() -> None:
+    async with Stages() as stages:
+        items = stages.add(1)
+        stages.end_scan()
+        await settled()
+        stages.run.pause.begin()
+        taken = []
+
+        async def work() -> None:
+            taken.append((await stages.ready.take())[0].item)
+
+        async with stages.working(work):
+            assert not taken
+            stages.run.pause.end(stages.clock.time)
+            await settled()
+            assert taken == items
+
+
+async def test_sending_processes_get_their_files_after_a_pause() -> None:
+    async with Stages() as stages:
+        calls = list[bool]()
+        stages.ready.dispatch_by(lambda: calls.append(stages.run.pause.on))
+        stages.run.pause.begin()
+        stages.add(1)
+        stages.end_scan()
+        await settled()
+        assert stages.ready.take_now() is None
+        calls.clear()
+        stages.run.pause.end(stages.clock.time)
+        await settled()
+        assert calls
+        assert stages.ready.take_now() is not None
+
+
+async def test_a_lease_that_ends_during_a_pause_is_renewed() -> None:
+    async with Stages(lease=100.0) as stages:
+        stages.add(1)
+        stages.end_scan()
+        await settled()
+        stages.run.pause.begin()
+        await stages.advance(3600.0)
+        stages.run.pause.end(stages.clock.time)
+        assert await stages.use() == []
+        assert [file.ticket.remote_id for file in await stages.use()] == ["id-2"]
+        assert stages.run.counters.presign_renewed == 1
+
+
+async def test_a_paused_run_that_is_stopped_gives_its_files_back() -> None:
+    async with Stages() as stages:
+        stages.add(2)
+        stages.end_scan()
+        await settled()
+        stages.run.pause.begin()
+        stages.run.stop.request(ExitCode.SIGTERM)
+        stages.ready.wake()
+        await settled()
+        assert [outcome.state for outcome in stages.settled] == [None, None]

@@ -394,3 +394,17 @@ def test_the_first_poll_comes_when_the_service_says() -> None:
     """Each further pause is half as long again, up to 15 seconds."""
     assert [next_poll(4.0, polls, POLICY) for polls in range(5)] == [4.0, 6.0, 9.0, 13.5, 15.0]
     assert next_poll(0.0, 0, POLICY) == 0.1
+
+
+def test_the_time_of_a_pause_is_no_time_for_retries() -> None:
+    """`retry_for` counts from the end of the pause, for attempts and for calls, also while a host is silent."""
+    now = 2 * POLICY.retry_for
+    file, one = FileHistory(failures=1, first_failure=0.0), CallHistory(1, 0, 0.0)
+    busy, situation = Problem(ProblemKind.TRANSIENT, "busy"), Situation(1, ever_answered=True, answered_since=True)
+    assert after_attempt(busy, file, POLICY, now, 0.0) == GiveUp(FileState.FAILED)
+    assert after_attempt(busy, file, POLICY, now, 0.0, counts_from=now - 1.0) == Again(now)
+    assert after_call(busy, one, situation, POLICY, now, 0.0) == GiveUp(FileState.FAILED)
+    assert after_call(busy, one, situation, POLICY, now, 0.0, counts_from=now - 1.0) == Again(now)
+    file.failures = POLICY.attempts
+    silent = after_attempt(SILENT, file, POLICY, now, 1.0, silence=Silence.DEAD, counts_from=now - 1.0)
+    assert silent == Again(now + POLICY.cap)

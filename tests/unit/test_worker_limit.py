@@ -168,3 +168,12 @@ def test_a_rate_needs_little_memory_at_any_speed() -> None:
         throughput.count(number / 5_000)
     assert throughput.rate(10.0) == pytest.approx(5_000, rel=0.01)
     assert len(pickle.dumps(throughput)) < 5_000  # bytes: about a hundred entries
+
+
+def test_a_pause_is_not_part_of_the_rate() -> None:
+    limit = WorkerLimit(4, Counters())
+    limit.begin(0.0, 100)
+    limit.end(0.0, 5.0, 100, stored=True)
+    assert limit.rate(100.0) is not None
+    limit.forget_rate()
+    assert limit.rate(200.0) is None

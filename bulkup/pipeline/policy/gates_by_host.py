@@ -13,6 +13,7 @@ class HostGates:
     def __init__(self, options: PipelineOptions, gate: GateOptions) -> None:
         self._options = options
         self._gate = gate
+        self._widest = options.concurrency
         # The batcher and the closer each limit their own calls; the gate must hold the calls of both.
         most = options.calls_in_flight + options.most_closing_calls
         self.api = HostGate(most, gate.api_failures, options.retry, gate, tests=False)
@@ -28,12 +29,18 @@ class HostGates:
         if gate is None:
             if len(self._storage) >= self._gate.hosts:
                 self._drop_gate()
-            most, options = self._options.concurrency, self._gate
+            most, options = self._widest, self._gate
             failures = max(options.storage_failures, min(2 * most, options.storage_failures_max))
             gate = self._storage[origin] = HostGate(most, failures, self._options.retry, options)
         elif len(self._storage) > 1:
             self._storage[origin] = self._storage.pop(origin)  # the first one is always the least recently used
         return gate
+
+    def allow(self, requests: int) -> None:
+        """Let each storage host have up to `requests` at a time, unless it has throttled."""
+        self._widest = requests
+        for gate in self._storage.values():
+            gate.allow(requests)
 
     def _drop_gate(self) -> None:
         """Forget one gate: a service that names a new host for each file would fill the memory."""

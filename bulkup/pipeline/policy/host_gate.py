@@ -162,6 +162,13 @@ class HostGate:
         if listener not in self._listeners:
             self._listeners.append(listener)
 
+    def allow(self, widest: int) -> None:
+        """Raise the most requests at a time. A gate that the host has narrowed widens by its answers, as before."""
+        if widest > self._widest:
+            self._width = float(widest) if self._width == self._widest else self._width
+            self._widest = float(widest)
+            self._wake_waiting()
+
     def room(self, now: float, wanted: int = 1) -> int:
         """Return how many of the wanted requests may begin."""
         if wanted == 1 and self._pace is None and self._under_way + 1 <= self._width and now >= self.closed_until:
@@ -216,11 +223,14 @@ class HostGate:
             for listener in self._listeners:
                 listener()
 
-    def outage(self, now: float) -> float | None:
-        """Return the seconds since the host last answered, once they exceed `retry_for`; else None."""
+    def outage(self, now: float, counts_from: float = -math.inf) -> float | None:
+        """Return the seconds since the host last answered, once they exceed `retry_for`; else None.
+
+        Only seconds after `counts_from` count: before it the run was paused.
+        """
         if not self._closings or self._failing_since is None:
             return None
-        lasted = now - self._failing_since
+        lasted = now - max(self._failing_since, counts_from)
         return lasted if lasted > self._policy.retry_for else None
 
     def _answered(self, begun: float, now: float) -> None:

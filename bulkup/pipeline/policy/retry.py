@@ -6,6 +6,7 @@ Pure: time and chance are passed in.
 from __future__ import annotations
 
 import enum
+import math
 
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.history import CallHistory, FileHistory
@@ -105,11 +106,13 @@ def after_attempt(
     *,
     outage: bool = False,
     silence: Silence = Silence.NONE,
+    counts_from: float = -math.inf,
 ) -> AttemptDecision:
     """Decide after a failed attempt, which the history includes. `now` is monotonic, `chance` in [0, 1).
 
     `outage` says that storage has answered no request for longer than `retry_for`: the file is not at fault, and every
-    other file would fail as well. A file is not given up during the `silence` of its host.
+    other file would fail as well. A file is not given up during the `silence` of its host. `retry_for` counts from
+    `counts_from` at the earliest: before it the run was paused.
     """
     if problem.kind in _FATAL or (outage and problem.kind in OF_THE_HOST):
         return EndRun()
@@ -124,19 +127,19 @@ def after_attempt(
         return GiveUp(FileState.FAILED) if spent else Renew()
     if problem.kind is ProblemKind.MISMATCH and history.mismatches > policy.fresh_reads:
         return GiveUp(FileState.FAILED)
-    at = _next_try(problem, history, policy, now, chance)
+    started = _started(history, now, counts_from)
+    at = _next_try(problem, history, policy, now, chance, started)
     if at is not None:
         return Again(at)
     if silence is not Silence.NONE and problem.unanswered:
-        return _during(silence, history, policy, now, chance)
+        return _during(silence, policy, now, chance, started)
     # The file is not at fault where storage cannot be reached: it stays for the next run, like all others.
     return EndRun() if problem.kind is ProblemKind.UNREACHABLE else GiveUp(FileState.FAILED)
 
 
-def _during(silence: Silence, history: FileHistory, policy: RetryPolicy, now: float, chance: float) -> Again | EndRun:
+def _during(silence: Silence, policy: RetryPolicy, now: float, chance: float, started: float) -> Again | EndRun:
     """Decide for a file that has no try or no time left, while its host answers nothing."""
     wait = policy.cap * (1 + chance) / 2
-    started = now if history.first_failure is None else history.first_failure
     left = started + policy.retry_for - now
     if silence is Silence.BUSY:
         return Again(now + wait)
@@ -162,16 +165,23 @@ def after_lapse(history: FileHistory, policy: RetryPolicy) -> Renew | GiveUp:
 
 
 def after_call(
-    problem: Problem, history: CallHistory, situation: Situation, policy: RetryPolicy, now: float, chance: float
+    problem: Problem,
+    history: CallHistory,
+    situation: Situation,
+    policy: RetryPolicy,
+    now: float,
+    chance: float,
+    *,
+    counts_from: float = -math.inf,
 ) -> CallDecision:
-    """Decide after a failed call, which the history includes."""
+    """Decide after a failed call, which the history includes. `counts_from` is as for `after_attempt`."""
     if problem.kind in _FATAL or (situation.outage and problem.kind in OF_THE_HOST):
         return EndRun()
     if problem.kind in _FINAL:
         return Split() if situation.files > 1 else GiveUp(_FINAL[problem.kind])
     if not situation.ever_answered and _never_answers(problem, history, policy):
         return EndRun()
-    at = _next_try(problem, history, policy, now, chance)
+    at = _next_try(problem, history, policy, now, chance, _started(history, now, counts_from))
     if at is not None:
         return Again(at)
     if not situation.answered_since or problem.kind is ProblemKind.UNREACHABLE:
@@ -189,7 +199,14 @@ def _never_answers(problem: Problem, history: CallHistory, policy: RetryPolicy) 
     return history.failures + history.throttles >= tries
 
 
-def _next_try(problem: Problem, history: CallHistory, policy: RetryPolicy, now: float, chance: float) -> float | None:
+def _started(history: CallHistory, now: float, counts_from: float) -> float:
+    """Return the time from which `retry_for` counts."""
+    return now if history.first_failure is None else max(history.first_failure, counts_from)
+
+
+def _next_try(
+    problem: Problem, history: CallHistory, policy: RetryPolicy, now: float, chance: float, started: float
+) -> float | None:
     """Return when to try again, None when no try or no time is left."""
     if history.failures >= policy.attempts and problem.kind not in COSTS_TIME:
         return None
@@ -197,5 +214,4 @@ def _next_try(problem: Problem, history: CallHistory, policy: RetryPolicy, now: 
     wait = chance * min(policy.cap, policy.base * 2.0 ** min(history.failures + history.throttles, 32))
     # Files that received the same time must not come back in the same instant: hence the sum, and not the maximum.
     at = now + asked + (wait if not asked else wait / 4)
-    started = now if history.first_failure is None else history.first_failure
     return at if at - started <= policy.retry_for else None

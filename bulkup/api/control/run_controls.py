@@ -1,0 +1,86 @@
+"""Carries requests out on a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Literal
+
+from bulkup.api.control.control_messages import Request
+from bulkup.api.control.progress_message import progress_object
+from bulkup.api.uploader import Uploader
+from bulkup.config.catalogue import SETTINGS
+from bulkup.errors import UsageError
+from bulkup.helpers.clock import Clock, SystemClock
+from bulkup.reports.json_text import time_text
+
+
+class RunControls:
+    """The run of an `Uploader`. `stop` ends it: in order, or at once where its argument says so."""
+
+    def __init__(
+        self,
+        uploader: Uploader,
+        stop: Callable[[bool], None],
+        *,
+        profile: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._uploader = uploader
+        self._profile = profile
+        self._began = (clock or SystemClock()).now() - uploader.progress().elapsed
+        self.stop = stop
+
+    def progress(self) -> dict[str, Any]:
+        """Return the progress, with what identifies the run and its limits as they are now."""
+        uploader, settings = self._uploader, self._uploader.settings
+        limits = uploader.limits
+        return {
+            **progress_object(uploader.progress()),
+            "profile": self._profile,
+            "pid": os.getpid(),
+            "journal": uploader.journal,
+            "provider": settings.provider,
+            "began": time_text(self._began),
+            "limits": {
+                "concurrency": limits.concurrency,
+                "bwlimit": limits.bwlimit,
+                "bytes_per_second": limits.bytes_per_second,
+                "max_duration": settings.max_duration,
+                "until": None if settings.until is None else str(settings.until),
+                "max_files": settings.max_files,
+                "max_bytes": settings.max_bytes,
+            },
+        }
+
+    def carry_out(self, request: Request) -> dict[str, Any]:
+        """Return the answer to a request. `stop` with `now` and `watch` are carried out by the server.
+
+        Raises `UsageError` for a value that cannot be used.
+        """
+        uploader = self._uploader
+        if request.do == "settings":
+            return {"ok": True, "settings": self._settings()}
+        if request.do == "pause":
+            uploader.pause()
+        elif request.do == "resume":
+            uploader.resume()
+        elif request.do == "stop" and not request.now:
+            self.stop(False)
+        elif request.do == "bwlimit":
+            uploader.limit_bandwidth(None if request.value is None else str(request.value))
+        elif request.do == "concurrency":
+            uploader.set_concurrency(_concurrency(request.value))
+        return {"ok": True, "progress": self.progress()}
+
+    def _settings(self) -> dict[str, Any]:
+        values = self._uploader.settings.model_dump(mode="json")
+        return {name: values[setting.field] for name, setting in SETTINGS.items()}
+
+
+def _concurrency(value: str | int | None) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, int):
+        return value
+    raise UsageError(f"concurrency: expected auto or a number, not {value!r}")
