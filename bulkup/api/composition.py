@@ -321,6 +321,7 @@ def scan_options(settings: Settings) -> ScanOptions:
         files_from=settings.files_from,
         null=settings.null,
         order=settings.order,
+        shard=settings.shard,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from bulkup.api import composition
 from bulkup.api.disposal_check import disposal_options
-from bulkup.config import Settings, journal_path, require_provider, with_region
+from bulkup.config import Settings, journal_path, require_provider, require_same_shards, with_region
 from bulkup.config.provider_plugins import declaration_of
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.quick_dataclass import dataclass
@@ -60,14 +60,20 @@ def preview(
     config_file: str | None = None,
     environ: Mapping[str, str] | None = None,
     clock: Clock | None = None,
+    ignored: Ignored | None = None,
 ) -> Iterator[Preview]:
-    """Yield the action of a run with these settings for each file. Raises `BulkupError` as a run would."""
+    """Yield the action of a run with these settings for each file. Raises `BulkupError` as a run would.
+
+    Entries that are not files of the run are counted in `ignored`.
+    """
     environ, clock = os.environ if environ is None else environ, clock or SystemClock()
+    left_out = Ignored() if ignored is None else ignored
     settings = with_region(settings, environ)
     sources = composition.resolve_sources(settings)
     require_provider(settings)
     disposal_options(settings, sources)
     path = journal_path(settings, profile, settings.source, environ, config_file)
+    require_same_shards(path, settings)
     base_url = _base_url(settings, environ)
     values = composition.provider_settings(settings, sources)
     provider = composition.build_provider(settings, base_url, {}, values, clock)
@@ -78,7 +84,7 @@ def preview(
         decider = _Decider(settings, provider, view, policy)
         own = composition.own_files(settings, path, environ)
         with contextlib.closing(FileOpener(settings.symlinks, settings.identity)) as opener:
-            walk = Walk(view.sources, composition.scan_options(settings), Ignored(), clock.now(), opener, own)
+            walk = Walk(view.sources, composition.scan_options(settings), left_out, clock.now(), opener, own)
             for source in view.sources:
                 for entry in walk.entries(source):
                     if isinstance(entry, Unexamined):

@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from bulkup.api import composition
 from bulkup.config import Settings, require_credentials, require_provider, with_region
+from bulkup.config.shard_journals import journals_beside
 from bulkup.errors import JournalLockedError, MachineError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Lock, Reader, forget_orphans
@@ -37,7 +38,8 @@ async def unfinished_uploads(
     """Return the unfinished uploads below the key of these settings.
 
     With `remove_before`, those that the journal gave up are removed, and others that began before this Unix time. An
-    upload that the next run continues stays. Raises `BulkupError`; a run of the journal must not be under way.
+    upload that the next run continues stays. The journals of other shards are read as well, because the service lists
+    their uploads too. Raises `BulkupError`; no run of these journals may be under way.
     """
     clock = clock or SystemClock()
     provider = await _provider(settings, profile, os.environ if environ is None else environ, clock)
@@ -46,17 +48,20 @@ async def unfinished_uploads(
     transport = Transport(composition.transport_options(settings), clock)
     call = functools.partial(transport.call, provider.config.base_url)
     with contextlib.ExitStack() as stack:
-        if remove_before is not None and journal_exists(journal):
-            await _hold(stack.enter_context(Lock(journal)))
+        journals = [one for one in journals_beside(journal) if journal_exists(one)]
+        for one in journals if remove_before is not None else ():
+            await _hold(stack.enter_context(Lock(one)))
         async with transport:
             try:
                 found = await provider.unfinished(call)
-                rows = await anyio.to_thread.run_sync(_with_journal, found, journal)
+                rows = await anyio.to_thread.run_sync(_with_journals, found, journals)
                 if remove_before is not None:
                     rows = [await _removed(row, provider, call, remove_before) for row in rows]
             except ProblemError as error:
                 raise MachineError(error.problem.message) from None
-        await anyio.to_thread.run_sync(forget_orphans, journal, [row.remote_id for row in rows if row.removed])
+        removed = [row.remote_id for row in rows if row.removed]
+        for one in journals:
+            await anyio.to_thread.run_sync(forget_orphans, one, removed)
     return rows
 
 
@@ -76,12 +81,12 @@ async def _provider(settings: Settings, profile: str | None, environ: Mapping[st
     return composition.build_provider(settings, composition.public_base_url(settings), secrets, values, clock)
 
 
-def _with_journal(found: Sequence[UnfinishedUpload], journal: str) -> list[UnfinishedRow]:
+def _with_journals(found: Sequence[UnfinishedUpload], journals: Sequence[str]) -> list[UnfinishedRow]:
     resumable, orphans = set[str | None](), set[str | None]()
-    if journal_exists(journal):
+    for journal in journals:
         with Reader(journal) as reader:
-            resumable = {row.remote_id for row in reader.interrupted()}
-            orphans = {row.remote_id for row in reader.orphans()}
+            resumable |= {row.remote_id for row in reader.interrupted()}
+            orphans |= {row.remote_id for row in reader.orphans()}
     return [
         UnfinishedRow(one.remote_id, one.begun, one.remote_id in resumable, one.remote_id in orphans) for one in found
     ]

@@ -26,6 +26,7 @@ from bulkup.config import (
     journal_path,
     require_credentials,
     require_provider,
+    require_same_shards,
     source_id_path,
     with_region,
 )
@@ -295,7 +296,8 @@ class Uploader:
         require_provider(settings)
         scan = await anyio.to_thread.run_sync(composition.scan_options, settings)
         disposal = await _disposal(settings, sources)
-        journal_path(settings, self._profile, settings.source, self._environ, self._config_file)  # it must be usable
+        path = journal_path(settings, self._profile, settings.source, self._environ, self._config_file)
+        require_same_shards(path, settings)
         transport = self._make_transport(composition.transport_options(settings), self._clock)
         built = None if composition.uses_embedded_server(settings) else await self._remote_provider(sources, stack)
         # The claim is written to disk, so the settings and the secrets are checked before.
@@ -319,6 +321,7 @@ class Uploader:
             kept_until=lambda stored_at: provider.kept_until(service_clock.at(stored_at)),
             settings_digest=composition.settings_digest(provider),
             creates_ids=provider.capabilities.creates_ids,
+            shard=settings.shard,
         )
         counters = Counters()
         requests = TimedCall(
@@ -366,6 +369,9 @@ class Uploader:
             await lock.acquire(wait=False, sleep=anyio.sleep)
         except JournalLockedError as error:
             if not self._settings.wait:
+                if self._settings.shard is not None and self._settings.journal is not None:
+                    hint = "each shard needs a journal of its own: leave out `journal`, or name another one"
+                    raise JournalLockedError(error.message, hint=hint) from error
                 raise
             _log.info(LogEvent.RUN_WAITING, reason=error.message)
             await lock.acquire(wait=True, sleep=anyio.sleep)

@@ -24,6 +24,9 @@ def given_options(resolved: ResolvedSettings) -> JournalOptions:
     else:
         name = ["--source-id", settings.source_id] if settings.source_id is not None else []
         reading, sources = [*journal, "--provider", settings.provider or "", *name], list(settings.source)
+    # Also from a variable: a batch system sets it, and it is not in the user's shell.
+    if settings.shard is not None and resolved.origins.get("shard", "").startswith((_BY_OPTION, "environment")):
+        reading += ["--shard", str(settings.shard)]
     running = [*reading, *service_options(resolved)]
     return JournalOptions(shlex.join([*reading, *sources]), shlex.join([*running, *sources]))
 

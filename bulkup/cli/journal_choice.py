@@ -13,6 +13,7 @@ from bulkup.config import ResolvedSettings, Settings, journal_path
 from bulkup.config.profile_journal import profile_of_journal
 from bulkup.config.provider_declarations import LOCAL
 from bulkup.config.provider_plugins import declaration_of, provider_names
+from bulkup.config.shard_journals import journals_of_shards, without_shard
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import BulkupError, MachineError, UsageError
 from bulkup.journal import Reader
@@ -35,9 +36,10 @@ def chosen_journal(
     provider: str | None,
     source_id: str | None,
     journal: str | None,
+    shard: str | None = None,
 ) -> str:
     """Return the path of the journal that these options name; see `choose_journal`."""
-    return choose_journal(source, profile, config, provider, source_id, journal).path
+    return choose_journal(source, profile, config, provider, source_id, journal, shard=shard).path
 
 
 def choose_journal(
@@ -56,20 +58,30 @@ def choose_journal(
     given = {"source": source or None, "provider": provider, "source_id": source_id, "journal": journal}
     found = load_settings(given | others, profile, config)
     path = _named_journal(found) or _only_journal(found.settings)
+    _require_named_shard(path, found.settings)
     if source and os.path.exists(path):
         _require_known(path, source, found.settings.source_id)
     return ChosenJournal(path, found)
 
 
 def journals_of_files(
-    profile: str | None, config: str | None, provider: str | None, source_id: str | None, journal: str | None
+    profile: str | None,
+    config: str | None,
+    provider: str | None,
+    source_id: str | None,
+    journal: str | None,
+    shard: str | None = None,
 ) -> list[ChosenJournal]:
-    """Return the journals that may have a file: the one that the options name, or else all of this user."""
-    given = {"provider": provider, "source_id": source_id, "journal": journal}
+    """Return the journals that may have a file: the one that the options name, or else all of this user.
+
+    Without the number of a shard, those are the journals of all its shards.
+    """
+    given = {"provider": provider, "source_id": source_id, "journal": journal, "shard": shard}
     found = load_settings(given, profile, config)
     path = _named_journal(found)
     if path is not None:
-        return [ChosenJournal(path, found)]
+        of_shards = journals_of_shards(path) if found.settings.shard is None and not os.path.exists(path) else []
+        return [ChosenJournal(one.path, found) for one in of_shards] or [ChosenJournal(path, found)]
     folder = user_state_dir(os.environ)
     paths = _journals_in(folder, found.settings.provider)
     if not paths:
@@ -88,6 +100,8 @@ def options_of(chosen: ChosenJournal, last: RunRow | None) -> JournalOptions:
     parts = [] if _leads_to(chosen, provider, sources) else ["--journal", settings.journal or chosen.path]
     parts += ["--provider", provider] if provider is not None else []
     parts += ["--source-id", settings.source_id] if settings.source_id is not None else []
+    shard = settings.shard or (last.shard if last is not None else None)
+    parts += ["--shard", str(shard)] if shard is not None else []
     return JournalOptions(
         shlex.join([*parts, *sources]), shlex.join([*parts, *(service_options(resolved) or _address(last)), *sources])
     )
@@ -154,6 +168,18 @@ def _named_journal(found: ResolvedSettings) -> str | None:
     return None
 
 
+def _require_named_shard(path: str, settings: Settings) -> None:
+    """Raise UsageError where only shards have journals, and the options name none of them."""
+    if settings.journal is not None or os.path.exists(path):
+        return
+    common, _ = without_shard(path)
+    if shards := [str(one.shard) for one in journals_of_shards(common)]:
+        raise UsageError(
+            f"there is no journal {path}, but there are journals of the shards {', '.join(shards)}",
+            hint="name one of them with --shard K/N; `bulkup manifest merge` makes one manifest of several journals",
+        )
+
+
 def _require_known(path: str, sources: Sequence[str], name: str | None) -> None:
     """Raise UsageError for a source that no run of the journal had: its spelling may be wrong."""
     with Reader(path) as reader:
@@ -182,8 +208,9 @@ def _only_journal(settings: Settings) -> str:
     folder = user_state_dir(os.environ)
     if settings.source or settings.source_id is not None:
         every = (settings.model_copy(update={"provider": name}) for name in provider_names())
-        paths = [journal_path(one, None, one.source, os.environ) for one in every]
-        paths = list(dict.fromkeys(path for path in paths if os.path.exists(path)))
+        named = dict.fromkeys(journal_path(one, None, one.source, os.environ) for one in every)
+        of_shards = [one.path for path in named for one in journals_of_shards(path)]
+        paths = [path for path in named if os.path.exists(path)] or of_shards
     else:
         paths = _journals_in(folder, settings.provider)
     if len(paths) == 1:

@@ -19,4 +19,5 @@ Json = Annotated[bool | None, setting_option("json")]
 _PROVIDERS = "magic-hour, move-ugc, metastudio, xvid, s3, git-lfs, http or local."
 Provider = Annotated[str | None, setting_option("provider", help=_PROVIDERS)]
 JournalFile = Annotated[str | None, setting_option("journal")]
+ShardOfRun = Annotated[str | None, setting_option("shard", help="Shard K of N, e.g. 2/4.")]
 SourceId = Annotated[str | None, setting_option("source_id")]

@@ -16,6 +16,7 @@ from bulkup.cli.shared_options import Config, Json, Profile
 from bulkup.config import ResolvedSettings
 from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
+from bulkup.model.counters import Ignored
 from bulkup.reports.formatting import count_text, size_text
 from bulkup.reports.json_text import dumps, path_fields
 from bulkup.reports.logs import configure_logging
@@ -78,7 +79,10 @@ def _preview(resolved: ResolvedSettings) -> None:
     counts: dict[str, int] = {}
     size = expired = leaving = 0
     then = _THEN_TEXTS[settings.move_to is not None]
-    found_files = preview(settings, profile=resolved.profile, config_file=resolved.config_file, environ=os.environ)
+    ignored = Ignored()
+    found_files = preview(
+        settings, profile=resolved.profile, config_file=resolved.config_file, environ=os.environ, ignored=ignored
+    )
     for found in found_files:
         counts[found.action] = counts.get(found.action, 0) + 1
         size += found.size if found.action in ("upload", "check") else 0
@@ -96,13 +100,17 @@ def _preview(resolved: ResolvedSettings) -> None:
                 f"{found.action:<10} {printable_path(found.path)}" + (f"  ({'; '.join(notes)})" if notes else "")
             )
     if settings.json_output:
-        typer.echo(dumps({"event": "dry-run", "files": counts, "bytes": size}))
+        others = {} if settings.shard is None else {"other_shards": ignored.other_shards}
+        typer.echo(dumps({"event": "dry-run", "files": counts, "bytes": size, **others}))
     else:
         shown = ", ".join(f"{count:,} {_ACTION_TEXTS.get(action, action)}" for action, count in sorted(counts.items()))
         most = "at most " if counts.get("check") else ""  # a file is checked because it may be unchanged
         typer.echo(
             f"Dry run: {shown or 'no files'}; {most}{size_text(size)} would be uploaded. Nothing was sent or written."
         )
+        if settings.shard is not None:
+            verb = "belongs" if ignored.other_shards == 1 else "belong"
+            typer.echo(f"{count_text(ignored.other_shards, 'file')} {verb} to other shards.")
         if leaving:
             typer.echo(f"{count_text(leaving, 'file')} would be {then} once the upload is proven.")
         if expired:

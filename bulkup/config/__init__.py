@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from bulkup.config.secret_source import SecretSource
     from bulkup.config.service_urls import iam_base_url, public_base_url, region_settings, with_region
     from bulkup.config.settings import Settings
+    from bulkup.config.shard_journals import require_same_shards
 
 __all__ = [
     "PROVIDER_DECLARATIONS",
@@ -71,6 +72,7 @@ __all__ = [
     "require_one_reader",
     "require_one_source",
     "require_provider",
+    "require_same_shards",
     "require_settings",
     "source_id_path",
     "store_path",
@@ -104,6 +106,7 @@ _HOMES = {
     ),
     "bulkup.config.secret_source": ("SecretSource",),
     "bulkup.config.settings": ("Settings",),
+    "bulkup.config.shard_journals": ("require_same_shards",),
 }
 
 # A sending process imports providers, which need parts of this package, but never the settings.

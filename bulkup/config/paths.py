@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from bulkup.config.requirements import require_provider
 from bulkup.config.settings import Settings
+from bulkup.config.shard_journals import shard_journal, without_shard
 from bulkup.config.user_dirs import user_data_dir, user_state_dir
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
@@ -28,20 +29,21 @@ def journal_path(
 ) -> str:
     """Return the path of the journal: the one named, else that of the profile in its configuration file.
 
-    Else it depends on the provider and on the name of the source, or on the paths of the sources. Raises UsageError if
+    Else it depends on the provider and on the name of the source, or on the paths of the sources. A shard has a journal
+    of its own beside that. Raises UsageError if
     it would be inside a source, if it depends on the provider and there is none, or if another configuration file has
     the journal (see `profile_journal`).
     """
-    path = settings.journal
-    if path is None:
-        path = _by_source_id(settings, profile, sources, environ)
+    if settings.journal is not None:
+        return outside_sources(settings.journal, sources, "journal")
+    path = _by_source_id(settings, profile, sources, environ)
     if path is None:
         path = os.path.join(user_state_dir(environ), _journal_name(settings, profile, sources))
         if profile is not None and config_file is not None:
             from bulkup.config.profile_journal import profile_journal  # noqa: PLC0415  # few runs have a profile
 
             path = profile_journal(path, settings, profile, config_file)
-    return outside_sources(path, sources, "journal")
+    return outside_sources(shard_journal(path, settings.shard), sources, "journal")
 
 
 def claimed_journal(
@@ -56,9 +58,10 @@ def claimed_journal(
         return path
     from bulkup.config.profile_journal import claim_journal  # noqa: PLC0415  # few runs have a profile
 
-    if not claim_journal(path, settings, profile, config_file):  # another run has begun it meanwhile
+    # All shards of a profile belong to the same configuration file.
+    if not claim_journal(without_shard(path)[0], settings, profile, config_file):  # another run has begun it meanwhile
         path = journal_path(settings, profile, settings.source, environ, config_file)
-        claim_journal(path, settings, profile, config_file)
+        claim_journal(without_shard(path)[0], settings, profile, config_file)
     return path
 
 
@@ -66,8 +69,8 @@ def source_id_path(settings: Settings, profile: str | None, environ: Mapping[str
     """Return the path of the journal if the name of the source decides it, else None."""
     if settings.source_id is None or settings.journal is not None or profile is not None:
         return None
-    digest = hashlib.sha256(settings.source_id.encode()).hexdigest()
-    return os.path.join(user_state_dir(environ), f"{require_provider(settings)}-id-{digest[:12]}.sqlite3")
+    path = _by_name(settings, settings.source_id, environ)
+    return shard_journal(path, settings.shard)
 
 
 def store_path(settings: Settings, sources: Sequence[AnyPath], environ: Mapping[str, str]) -> str:
@@ -102,13 +105,19 @@ def _by_source_id(
     A journal from before the source had its name is used further: that of the path which the name spells, or that of
     the source's present path.
     """
-    name, by_name = settings.source_id, source_id_path(settings, profile, environ)
-    if name is None or by_name is None:
+    name = settings.source_id
+    if name is None or profile is not None:
         return None
+    by_name = _by_name(settings, name, environ)
     roots: list[Sequence[AnyPath]] = [[name]] if os.path.isabs(name) else []
     folder = user_state_dir(environ)
     by_path = [os.path.join(folder, _journal_name(settings, None, paths)) for paths in (*roots, sources)]
     return os.path.realpath(next(filter(os.path.exists, (by_name, *by_path)), by_name))
+
+
+def _by_name(settings: Settings, name: str, environ: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return os.path.join(user_state_dir(environ), f"{require_provider(settings)}-id-{digest[:12]}.sqlite3")
 
 
 def _is_below(path: AnyPath, folder: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from bulkup.config.settings import Settings
+from bulkup.config.shard_journals import without_shard
 from bulkup.config.toml_file import read
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import BulkupError, UsageError
@@ -87,7 +88,8 @@ def claim_journal(journal: str, settings: Settings, profile: str, config_file: s
 
 def profile_of_journal(journal: str) -> tuple[str, str] | None:
     """Return the profile whose runs wrote a journal, and its configuration file; None if it is not known or is gone."""
-    owner, name = _owner(journal), os.path.basename(journal).removesuffix(_END).partition("@")[0]
+    common, _ = without_shard(journal)
+    owner, name = _owner(common), os.path.basename(common).removesuffix(_END).partition("@")[0]
     return (name, owner.config_file) if owner is not None and _has_profile(owner.config_file, name) else None
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from bulkup.config.checked_model import CheckedModel, check
 from bulkup.config.declaration import Option, Panel, setting
-from bulkup.config.setting_types import Count, Paths, PathText, Patterns, Seconds, SizeInBytes
+from bulkup.config.setting_types import Count, Paths, PathText, Patterns, Seconds, ShardOfRun, SizeInBytes
 from bulkup.config.units import SIZE
 
 
@@ -58,6 +58,19 @@ class Selection(CheckedModel):
         False,
         "Paths in the list of `files_from` end in a NUL byte instead of a line end, as `find -print0` writes them.",
         option=Option("Names in --files-from end in NUL.", Panel.FILES, names=("--null", "-0")),
+    )
+    shard: ShardOfRun | None = setting(
+        None,
+        "Take only the files of shard K of N, such as `2/4`, so that N runs share a tree. A hash of its path relative "
+        "to the source decides where a file belongs: always to the same shard, on every machine and wherever the "
+        "source is mounted. Each run walks the whole tree, and counts the files of the other shards. A directory that "
+        "cannot be read is reported by all shards."
+        "\n\n"
+        "Each shard has a journal of its own, whose name ends in `+KofN`. `bulkup manifest merge` makes one manifest "
+        "of them. A run with another N, or without a shard, would not know what the earlier ones uploaded, and is "
+        "refused. docs/how-to/shards.md explains how to plan shards.",
+        about_default="A run takes all files.",
+        option=Option("Take only the files of shard K of N, e.g. 2/4.", Panel.FILES),
     )
     min_size: SizeInBytes | None = setting(
         None,

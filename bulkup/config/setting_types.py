@@ -37,6 +37,8 @@ from bulkup.errors import UsageError
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.gitignore import compile_pattern
 from bulkup.helpers.secrets import Secret
+from bulkup.model import shard
+from bulkup.model.shard import Shard, parse_shard
 
 _IPV4 = "an IPv4 address such as 203.0.113.7, or its integer"
 if TYPE_CHECKING:
@@ -214,6 +216,7 @@ HeaderText = Annotated[
     ValueForm("1 to 64 printable ASCII characters, without a space at either end", "ID"),
 ]
 BaseUrl = Annotated[str, Plain(_base_url), ValueForm(base_url.EXPECTED, "URL", "url")]
+ShardOfRun = Annotated[Shard, Plain(parse_shard), ValueForm(shard.EXPECTED, "K/N")]
 Count = Annotated[int, Before(_number), Limits(ge=1), ValueForm("a whole number from 1", "N")]
 MOST_CONCURRENCY = 1024
 Concurrency = Annotated[

@@ -12,7 +12,8 @@
     kept_rejections   the service's rejections, which the next run need not ask for again
     unfinished_paths  files that are not uploaded, for `bulkup retry`
     reader            rows for commands; failure_groups has those of failed files by reason, file_record one file,
-                      and upload_rows those of uploads, for `bulkup verify`
+                      and upload_rows those of uploads, for `bulkup verify`; merged_manifest reads several journals
+    run_shards        the shards of a journal's runs
     part_rows         the parts that storage has of unfinished files
     run_records       what runs noted of themselves, for reports
     prune             deletes old rows; forgotten_orphans those of ids that were removed at the service

@@ -12,6 +12,7 @@ _VIEWS = {
     CREATE TEMP VIEW sources AS SELECT id, root, NULL AS name FROM main.sources;
     CREATE TEMP VIEW orphans AS SELECT *, NULL AS superseded_by, NULL AS kept_until FROM main.orphans;
     """,
+    10: "CREATE TEMP VIEW runs AS SELECT *, NULL AS shard FROM main.runs;",
 }
 
 

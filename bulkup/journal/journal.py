@@ -22,6 +22,7 @@ from bulkup.journal.lookup import Lookup
 from bulkup.journal.open_groups import OpenGroups
 from bulkup.journal.places import Claim, Holder, claim_statements, holders_query, other_holders
 from bulkup.journal.run_records import write_record
+from bulkup.journal.run_shards import require_shard
 from bulkup.journal.sources import KnownSource, known_sources, register_source
 from bulkup.journal.statements import NOT_USED, KeptUntil, Statements
 from bulkup.journal.ticket_text import DamagedTicketError
@@ -31,6 +32,7 @@ from bulkup.model.files import FoundFile, Source
 from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.log_events import LogEvent
 from bulkup.model.run_record import RunRecord
+from bulkup.model.shard import Shard
 from bulkup.model.tickets import SentPart, Ticket
 
 _log = EventLogger("bulkup.journal")
@@ -122,16 +124,18 @@ class Journal:
         kept_until: KeptUntil,
         settings_digest: str = "",
         creates_ids: bool = True,
+        shard: Shard | None = None,
     ) -> tuple[Source, ...]:
         """Start a run, recover from interrupted ones, and return the sources with their numbers.
 
         Calls without an answer are counted as unknown ids. Tickets whose lease has ended are erased, and their ids
         become orphans. `kept_until` returns, for the time of an upload, when the service deletes it. `settings_digest`
         is kept with the rejections of the service. Without `creates_ids`, an unused ticket of this destination leaves
-        no id at the service, so it becomes no orphan.
+        no id at the service, so it becomes no orphan. `shard` is the part of the files that the run takes. Raises
+        UsageError if the runs of the journal took other files, which are in other journals.
         """
         return await anyio.to_thread.run_sync(
-            self._begin, destination, sources, now, kept_until, settings_digest, creates_ids
+            self._begin, destination, sources, now, kept_until, settings_digest, creates_ids, shard
         )
 
     async def claim(self, claims: Sequence[Claim]) -> list[Holder | None]:
@@ -246,15 +250,17 @@ class Journal:
         kept_until: KeptUntil,
         settings_digest: str,
         creates_ids: bool,
+        shard: Shard | None,
     ) -> tuple[Source, ...]:
         # The writer thread has no job yet, so this thread may use its connection.
         with sqlite_errors(self.path):
+            require_shard(self._connection, self.path, shard)
             self._connection.execute("BEGIN IMMEDIATE")
             unfold(self._connection)
             self._destination_id = self._intern_destination(destination)
             numbered = tuple(replace(source, id=register_source(self._connection, source)) for source in sources)
             self._sources = known_sources(self._connection)
-            self._run_id = self._insert_run(numbered, now)
+            self._run_id = self._insert_run(numbered, now, shard)
             groups = OpenGroups(self._last_group())
             self._statements = Statements(
                 self._destination_id, self._run_id, kept_until, settings_digest, groups, creates_ids=creates_ids
@@ -269,12 +275,12 @@ class Journal:
         query = "SELECT id FROM destinations WHERE provider = ? AND base_url = ? AND scope = ?"
         return int(self._connection.execute(query, key).fetchone()[0])
 
-    def _insert_run(self, sources: Sequence[Source], now: float) -> int:
+    def _insert_run(self, sources: Sequence[Source], now: float, shard: Shard | None) -> int:
         self.run = uuid.uuid4().hex
         roots = orjson.dumps([source.root.hex() for source in sources]).decode()
         cursor = self._connection.execute(
-            "INSERT INTO runs (run, destination_id, sources, started_at) VALUES (?, ?, ?, ?)",
-            (self.run, self._destination_id, roots, now),
+            "INSERT INTO runs (run, destination_id, sources, started_at, shard) VALUES (?, ?, ?, ?, ?)",
+            (self.run, self._destination_id, roots, now, None if shard is None else str(shard)),
         )
         return int(cursor.lastrowid or 0)
 

@@ -17,6 +17,7 @@ import orjson
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal.database import row_values, sqlite_errors
+from bulkup.journal.destination import Destination
 from bulkup.journal.digest_column import loaded_digest
 from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.kept_rejections import shown_reason
@@ -30,6 +31,7 @@ from bulkup.model.journal_rows import JournalStatus, ManifestRow, OrphanRow, Run
 from bulkup.model.states import FileState
 
 _LAST = (1 << 63) - 1
+_AFTER_ALL_PATHS = b"\xff" * 4097  # PATH_MAX is 4096
 # The first columns of these queries are the key. CROSS JOIN keeps the order of the tables, and so that of the key. The
 # files are not joined: a view over them would be read as a whole.
 _MANIFEST_OF = """
@@ -42,7 +44,7 @@ _WITH_GROUPS = """
 SELECT * FROM ({settled}) UNION ALL SELECT * FROM ({grouped}) ORDER BY 1, 2, 3 LIMIT ?4
 """
 _RUNS = """
-SELECT r.id, r.run, r.started_at, r.ended_at, r.exit_code, d.provider, d.base_url, r.sources, r.summary
+SELECT r.id, r.run, r.started_at, r.ended_at, r.exit_code, d.provider, d.base_url, r.sources, r.summary, r.shard
 FROM runs r CROSS JOIN destinations d ON d.id = r.destination_id WHERE r.id < ? ORDER BY r.id DESC LIMIT ?
 """
 _RUNS_BY_NAME = "SELECT id FROM runs WHERE substr(run, 1, ?) = ? ORDER BY id DESC LIMIT 3"
@@ -128,18 +130,32 @@ class Reader:
 
         Without `states`, of all states. With `since`, the number of a run, only rows that it or a later run wrote.
         """
+        yield from (row for _, _, row in self._manifest((0, 0, b""), states, since))
+
+    def manifest_of(self, destination_id: int, source_id: int) -> Iterator[ManifestRow]:
+        """Yield the rows of the files of one source at one destination, ordered by path, in constant memory."""
+        before = (destination_id, source_id - 1, _AFTER_ALL_PATHS)
+        for destination, source, row in self._manifest(before, (), 0):
+            if (destination, source) != (destination_id, source_id):
+                return
+            yield row
+
+    def _manifest(
+        self, after: tuple[int, int, bytes], states: Collection[FileState], since: int
+    ) -> Iterator[tuple[int, int, ManifestRow]]:
+        """Yield the rows whose key follows `after`, with the numbers of destination and source."""
         roots, providers, which = dict[int, bytes](), dict[int, str](), _condition(states, since)
         query, settled, grouped = (
             _MANIFEST_OF.format(table=table, which=which) for table in ("main.files", "settled_files", "grouped_files")
         )
         with_groups = _WITH_GROUPS.format(settled=settled, grouped=grouped)
-        for destination_id, source_id, *row in self.pages(query, (0, 0, b""), with_groups):
+        for destination_id, source_id, *row in self.pages(query, after, with_groups):
             if source_id not in roots or destination_id not in providers:
                 roots.update(self.rows("SELECT id, root FROM sources"))
                 providers.update(self.rows("SELECT id, provider FROM destinations"))
             with row_values(self.path):
                 found = manifest_row(roots[source_id], providers[destination_id], row)
-            yield found
+            yield destination_id, source_id, found
 
     def runs(self, up_to: int = _LAST - 1) -> Iterator[RunRow]:
         """Yield the runs, the newest first. With `up_to`, the number of a run, begin with that one."""
@@ -160,6 +176,15 @@ class Reader:
         """Return the sources of all runs."""
         with sqlite_errors(self.path):
             return known_sources(self._connection)
+
+    def destinations(self) -> dict[int, Destination]:
+        """Return the destinations of all runs by their numbers."""
+        rows = self.rows("SELECT id, provider, base_url, scope FROM destinations ORDER BY id")
+        return {number: Destination(*row) for number, *row in rows}
+
+    def run_times(self) -> dict[int, float]:
+        """Return the times at which the runs began, as Unix times by their numbers."""
+        return dict(self.rows("SELECT id, started_at FROM runs ORDER BY id"))
 
     def knows_source(self, root: bytes, name: str | None = None) -> bool:
         """Return whether a run had this source, by its real path or by its name."""
@@ -275,8 +300,8 @@ def manifest_row(root: bytes, provider: str, row: Sequence[Any]) -> ManifestRow:
 
 
 def _run_row(row: tuple[Any, ...], *, running: bool) -> RunRow:
-    run, started_at, ended_at, exit_code, provider, base_url, sources, summary = row
+    run, started_at, ended_at, exit_code, provider, base_url, sources, summary, shard = row
     roots = tuple(bytes.fromhex(root) for root in orjson.loads(sources))
     is_running = running and ended_at is None
     loaded = json.loads(summary) if summary else None  # sums may exceed the 64 bits of orjson's integers
-    return RunRow(run, started_at, ended_at, exit_code, provider, base_url, roots, loaded, is_running)
+    return RunRow(run, started_at, ended_at, exit_code, provider, base_url, roots, loaded, is_running, shard)

@@ -16,6 +16,7 @@ log_events     names and sentences of log events
 counters       the figures of a run; histogram counts durations by size
 progress       the figures at one moment, as the display, the log and the library have them
 run_record     what a run notes of itself for reports; sent_files has durations and the files that stand out
+shard          a part of a tree that a run takes
 reason_hints   the next step for a reason why files failed
 
 Not here: code that decides, waits, or knows a service.

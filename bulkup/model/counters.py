@@ -27,6 +27,7 @@ class Ignored:
     special: int = 0  # sockets, pipes, devices
     repeated: int = 0  # listed more than once in a list of files
     other_sources: int = 0  # directories that are themselves sources
+    other_shards: int = 0  # files that the runs of other shards take
     own: int = 0  # files and directories of bulkup itself: journal, lock, store
 
 

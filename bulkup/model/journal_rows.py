@@ -74,7 +74,7 @@ class FileRecord:
 class RunRow:
     """One run. `ended_at`, `exit_code` and `summary` are None while it is `running`, and if it was interrupted.
 
-    `summary` is the object that the run printed as its last line.
+    `summary` is the object that the run printed as its last line. `shard` is a text such as `2/4`, None for all files.
     """
 
     run: str
@@ -86,6 +86,7 @@ class RunRow:
     sources: tuple[bytes, ...]
     summary: Mapping[str, Any] | None
     running: bool = False
+    shard: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.files import Algorithm
+from bulkup.model.shard import Shard
 
 Symlinks = Literal["skip", "inside", "follow"]
 IdentityMode = Literal["strict", "default", "content", "size-mtime"]
@@ -22,7 +23,8 @@ class ScanOptions:
     """Which files belong to the run. Sizes in bytes, ages in seconds; patterns in gitignore syntax.
 
     With `ignore_file`, the patterns at the top of a source are excluded too. `max_depth` counts levels of directories
-    from 1. `order` is the order in which they are sent, None for that in which they are found.
+    from 1. `order` is the order in which they are sent, None for that in which they are found. `shard` is the part of
+    the files that the run takes, None for all.
     """
 
     include: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class ScanOptions:
     files_from: str | None = None
     null: bool = False
     order: Order | None = None
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def runs_lines(runs: Iterable[RunRow]) -> Iterator[str]:
     """
     before, codes, cut = None, set[int](), False
     for run in runs:
-        of = printable(run.provider), tuple(map(printable_path, run.sources))
+        of = _name(run), tuple(map(printable_path, run.sources))
         if of != before:
             if before is not None:
                 yield ""
@@ -64,6 +64,7 @@ def run_json(run: RunRow) -> dict[str, Any]:
         "provider": run.provider,
         "base_url": run.base_url,
         "sources": [path_fields("path", source) for source in run.sources],
+        "shard": run.shard,
         "summary": run.summary,
     }
 
@@ -73,6 +74,10 @@ def ended_how(run: RunRow) -> str:
     if run.exit_code is None:
         return "running" if run.running else "interrupted"
     return f"{run.exit_code} ({exit_code_text(run.exit_code)})"
+
+
+def _name(run: RunRow) -> str:
+    return printable(run.provider) + ("" if run.shard is None else f", shard {printable(run.shard)}")
 
 
 def _line(run: RunRow) -> str:

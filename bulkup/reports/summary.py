@@ -116,6 +116,8 @@ def _amount(summary: Mapping[str, Any]) -> str:
     """Return the sentence about the files that were uploaded, with the duration and the mean rates."""
     files, sent, seconds = summary["files"], summary["bytes"]["uploaded"], summary["seconds"]
     if summary["exit_code"] in _SCANNED and not files["found"]:
+        if summary["ignored"].get("other_shards"):
+            return "No file of the source belongs to this shard."
         left_out = any(summary["ignored"].values())
         return "All entries of the source are ignored." if left_out else "The source has no files to upload."
     if summary["exit_code"] in _SCANNED and files["skipped"] == files["found"]:
@@ -161,6 +163,8 @@ def _ignored_name(name: str, number: int) -> str:
         return "special file" if number == 1 else "special files"
     if name == "other_sources":
         return "other source" if number == 1 else "other sources"
+    if name == "other_shards":
+        return "of other shards"
     if name == "own":
         return "of bulkup itself"
     return name.replace("_", " ")

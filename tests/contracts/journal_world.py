@@ -15,6 +15,7 @@ from bulkup.journal.database import open_for_writing
 from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.shard import Shard
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Receipt, Ticket
 
@@ -60,6 +61,7 @@ async def running(
     kept_until: KeptUntil = lambda _: None,
     connection: sqlite3.Connection | None = None,
     creates_ids: bool = True,
+    shard: Shard | None = None,
 ) -> AsyncGenerator[tuple[Journal, tuple[Source, ...]], None]:
     """Open the journal, start a run, and close the journal at the end.
 
@@ -69,7 +71,7 @@ async def running(
     async with Journal(connection, str(path)) as journal:
         sources = tuple(Source(root) for root in roots or (ROOT,))
         numbered = await journal.begin_run(
-            destination, sources, now=now, kept_until=kept_until, creates_ids=creates_ids
+            destination, sources, now=now, kept_until=kept_until, creates_ids=creates_ids, shard=shard
         )
         yield journal, numbered
 

@@ -113,7 +113,7 @@ async def test_the_format_is_that_of_the_last_release(tmp_path: Path) -> None:
     for path in (old, new):
         async with running(path):
             pass
-    assert version_of(old) == version_of(new) == 9
+    assert version_of(old) == version_of(new) == 10
     assert columns_of(old) == columns_of(new)
 
 

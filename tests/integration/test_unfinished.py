@@ -106,6 +106,19 @@ async def test_an_upload_of_another_program_is_removed_only_if_it_is_old(
     assert not os.path.exists(other)
 
 
+async def test_uploads_of_other_shards_stay(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service lists those of all shards, and the journal of one knows only its own."""
+    await interrupted(here, monkeypatch)
+    one, two = (here.folder / f"nightly+{number}of2.sqlite3" for number in (1, 2))
+    here.journal.rename(two)
+    (row,) = await unfinished_uploads(here.resolved(), str(one), environ={}, remove_before=ALL)
+    assert (row.resumable, row.removed) == (True, False)
+    with Lock(str(two)) as lock:
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+        with pytest.raises(JournalLockedError):
+            await unfinished_uploads(here.resolved(), str(one), environ={}, remove_before=ALL)
+
+
 async def test_uploads_below_other_keys_are_not_listed(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await lost(here, monkeypatch)
     settings = here.resolved(key="elsewhere/{path}")

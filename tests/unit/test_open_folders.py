@@ -162,3 +162,21 @@ def test_something_else_than_a_folder_leaves_no_descriptor(tmp_path: Path) -> No
     with pytest.raises(NotADirectoryError):
         folders.enter(b"a", os.open(tmp_path / "a", os.O_RDONLY))
     assert descriptors() == before
+
+
+@pytest.mark.parametrize("number", [3, 40])
+def test_entries_that_are_left_out(tmp_path: Path, number: int) -> None:
+    """In small folders, which are read at once, and in large ones."""
+    for one in range(number):
+        (tmp_path / f"{one:02}").touch()
+    asked = []
+
+    def odd(prefix: bytes, entry: os.DirEntry[str]) -> bool:
+        asked.append(prefix + os.fsencode(entry.name))
+        return int(entry.name) % 2 == 1
+
+    folders = OpenFolders(lambda path: pytest.fail(f"{path!r} is opened again"), options=FEW, leaves_out=odd)
+    assert folders.enter(b"here", os.open(tmp_path, LIST))
+    assert sorted(folders.innermost.names) == [b"%02d" % one for one in range(0, number, 2)]
+    assert sorted(asked) == [b"here/%02d" % one for one in range(number)]
+    folders.close()

@@ -15,13 +15,14 @@ from typing import Any, Literal
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkup.errors import UsageError
 from bulkup.model.counters import Ignored
 from bulkup.model.files import FoundFile, Identity, Source
 from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.shard import Shard
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.options import ScanOptions
 from bulkup.pipeline.scan.walk import Unexamined, Walk
@@ -101,6 +102,7 @@ def test_names_of_any_bytes_are_found_unchanged(tmp_path: Path, name: bytes) -> 
     )
 
 
+@settings(max_examples=30)
 @given(
     st.sets(names.filter(lambda name: b"/" not in name and name not in (b".", b"..") and len(name) < 200), max_size=5)
 )
@@ -522,3 +524,107 @@ def test_a_name_that_is_listed_twice_is_found_once(tmp_path: Path) -> None:
     entries = list(Walk((source,), options, ignored, 0.0).entries(source))
     assert [entry.path for entry in entries] == [b"a"]
     assert ignored.repeated == 2
+
+
+def sharded(total: int, *sources: Source, **options: Any) -> list[Result]:
+    return [Result(*sources, shard=Shard(number, total), **options) for number in range(1, total + 1)]
+
+
+@settings(max_examples=30)
+@given(
+    st.sets(names.filter(lambda name: b"/" not in name and name not in (b".", b"..") and len(name) < 200), max_size=20)
+)
+def test_shards_share_a_tree_without_overlap(tree_of: set[bytes]) -> None:
+    """Any names, at two depths. Each shard counts the files of the others, and nothing as filtered."""
+    with tempfile.TemporaryDirectory() as root:
+        here = tree(Path(root), *tree_of, *(b"sub/" + name for name in tree_of)) if b"sub" not in tree_of else None
+        if here is None:
+            return
+        results, everything = sharded(3, here), Result(here).paths
+    assert sorted(path for result in results for path in result.paths) == everything
+    for result in results:
+        assert result.ignored == Ignored(other_shards=len(everything) - len(result.found))
+
+
+def test_shards_do_not_depend_on_the_place_of_a_source_and_its_neighbours(tmp_path: Path) -> None:
+    """Nor on whether a file is found in its folder, is given itself, or is in a list."""
+    names_of = [f"d{number % 3}/{number}.jpg" for number in range(40)]
+    here, there = tree(tmp_path / "here", *names_of), tree(tmp_path / "moved" / "deeper", *names_of)
+    listed = tmp_path / "list"
+    listed.write_text("".join(f"{name}\n" for name in names_of))
+    for one, two in zip(sharded(4, here), sharded(4, there, tree(tmp_path / "other", "x")), strict=True):
+        assert one.paths == sorted(set(two.paths) - {b"x"})
+    for one, two in zip(sharded(4, here), sharded(4, there, files_from=str(listed)), strict=True):
+        assert one.paths == two.paths
+        assert one.ignored == two.ignored == Ignored(other_shards=40 - len(one.found))
+    single = tree(tmp_path / "single", "a.jpg").root + b"/a.jpg"
+    taken = [result.paths for result in sharded(4, source(Path(os.fsdecode(single))))]
+    assert taken == [result.paths for result in sharded(4, source(tmp_path / "single"))]
+    assert sorted(taken) == [[], [], [], [b"a.jpg"]]
+
+
+def test_files_of_other_shards_are_not_examined(tmp_path: Path) -> None:
+    """On network file systems `stat` calls are what a walk costs. Filters do not see such files either."""
+    here = tree(tmp_path, *(f"{number}.jpg" for number in range(60)))
+    examined = []
+
+    def lstat(name: bytes, **options: Any) -> os.stat_result:
+        examined.append(name)
+        return os.stat(name, follow_symlinks=False, **options)
+
+    with mock.patch.object(os, "lstat", lstat):
+        result = Result(here, shard=Shard(1, 4), max_size=1)
+    assert len(examined) == result.ignored.filtered == 60 - result.ignored.other_shards
+    assert 0 < len(examined) < 30
+
+
+def test_shards_where_listings_do_not_tell_the_kind_of_an_entry(tmp_path: Path) -> None:
+    """Some file systems have no `d_type`, and there a listing can fail to tell it."""
+    here = tree(tmp_path, *(f"d/{number}.jpg" for number in range(30)))
+
+    class Entry:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def is_file(self, **_: bool) -> bool:
+            raise PermissionError
+
+    class Listing:
+        def __init__(self, folder: int) -> None:
+            self._entries = iter([Entry(name) for name in os.listdir(folder)])
+
+        def __iter__(self) -> Any:
+            return self._entries
+
+        def close(self) -> None:
+            pass
+
+    with mock.patch.object(os, "scandir", Listing):
+        results = sharded(3, here)
+    assert sorted(path for result in results for path in result.paths) == Result(here).paths
+    assert [result.ignored.other_shards for result in results] == [30 - len(result.found) for result in results]
+
+
+def test_links_to_files_are_in_a_shard_by_their_own_path(tmp_path: Path) -> None:
+    here = tree(tmp_path, "target.jpg")
+    for number in range(20):
+        os.symlink("target.jpg", tmp_path / f"link{number}")
+    results = sharded(3, here, symlinks="inside")
+    assert sorted(path for result in results for path in result.paths) == Result(here, symlinks="inside").paths
+    os.unlink(tmp_path / "target.jpg")
+    dangling = [entry.path for result in sharded(3, here, symlinks="follow") for entry in result.unreadable]
+    assert len(dangling) == len(set(dangling)) == 20
+
+
+def test_every_shard_reports_a_directory_that_cannot_be_read(tmp_path: Path) -> None:
+    """Each may have files in it."""
+    here, opening = tree(tmp_path, "locked/a", "b"), os.open
+
+    def locked(path: Any, *options: Any, **named: Any) -> int:
+        if path == b"locked":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opening(path, *options, **named)
+
+    with mock.patch.object(os, "open", locked):
+        results = sharded(3, here)
+    assert [[entry.path for entry in result.unreadable] for result in results] == [[b"locked"]] * 3

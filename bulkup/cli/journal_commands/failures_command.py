@@ -9,7 +9,7 @@ import typer
 from bulkup.cli.journal_choice import choose_journal, options_of, run_number
 from bulkup.cli.journal_commands.command_parameters import Since, Sources
 from bulkup.cli.output import closed_output_is_success
-from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, SourceId
+from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, ShardOfRun, SourceId
 from bulkup.journal import Reader
 from bulkup.journal.failure_groups import failure_groups
 from bulkup.model.states import NOT_UPLOADED
@@ -37,6 +37,7 @@ def failures(
     provider: Provider = None,
     source_id: SourceId = None,
     journal: JournalFile = None,
+    shard: ShardOfRun = None,
     json: Json = None,
     reason: Reason = None,
     since: Since = None,
@@ -50,7 +51,7 @@ def failures(
     bulkup failures --profile nightly
     bulkup failures --profile nightly --reason AccessDenied
     """
-    chosen = choose_journal(source, profile, config, provider, source_id, journal)
+    chosen = choose_journal(source, profile, config, provider, source_id, journal, shard=shard)
     with Reader(chosen.path) as reader:
         first = run_number(reader, since) if since is not None else 0
         if reason is not None:

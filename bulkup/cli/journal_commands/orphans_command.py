@@ -16,7 +16,7 @@ from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.output_console import output_console
 from bulkup.cli.run_settings import load_settings
 from bulkup.cli.setting_options import setting_option
-from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, SourceId
+from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, ShardOfRun, SourceId
 from bulkup.config import ResolvedSettings, journal_path
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import SystemClock
@@ -51,6 +51,7 @@ def orphans(
     provider: Provider = None,
     source_id: SourceId = None,
     journal: JournalFile = None,
+    shard: ShardOfRun = None,
     json: Json = None,
     unfinished: Unfinished = False,
     remove: Remove = False,
@@ -74,7 +75,7 @@ def orphans(
         return
     if remove or older_than is not None:
         raise UsageError("--remove and --older-than are only for --unfinished")
-    with Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader:
+    with Reader(chosen_journal(source, profile, config, provider, source_id, journal, shard=shard)) as reader:
         found = itertools.chain(reader.orphans(), reader.superseded())
         if json:
             for orphan in found:

@@ -16,7 +16,7 @@ from bulkup.cli.journal_choice import chosen_journal
 from bulkup.cli.journal_commands.command_parameters import Sources, age
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.output_console import output_console
-from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, SourceId
+from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, ShardOfRun, SourceId
 from bulkup.config.units import parse_duration
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import SystemClock
@@ -46,6 +46,7 @@ def runs(
     provider: Provider = None,
     source_id: SourceId = None,
     journal: JournalFile = None,
+    shard: ShardOfRun = None,
     json: Json = None,
     prune: Prune = False,
     older_than: OlderThan = None,
@@ -61,7 +62,7 @@ def runs(
     """
     if prune:
         _refuse_ages(source or [])
-    path = chosen_journal(source, profile, config, provider, source_id, journal)
+    path = chosen_journal(source, profile, config, provider, source_id, journal, shard=shard)
     if prune:
         _prune(path, older_than or _OLD, dry_run=dry_run, json=bool(json))
         return

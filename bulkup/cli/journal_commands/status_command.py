@@ -11,7 +11,7 @@ import typer
 from bulkup.cli.journal_choice import ChosenJournal, chosen_journal, journals_of_files, options_of
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.output_console import output_console
-from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, SourceId
+from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, ShardOfRun, SourceId
 from bulkup.errors import UsageError
 from bulkup.helpers.beneath import stat_beneath
 from bulkup.journal import Reader
@@ -39,6 +39,7 @@ def status(
     provider: Provider = None,
     source_id: SourceId = None,
     journal: JournalFile = None,
+    shard: ShardOfRun = None,
     json: Json = None,
 ) -> None:
     """Show how many files are in which state, and how the last run ended; or where a FILE stands, and why.
@@ -51,11 +52,11 @@ def status(
     """
     files = [one for one in source or () if not os.path.isdir(one)]
     if files and len(files) == len(source or ()):
-        journals = journals_of_files(profile, config, provider, source_id, journal)
+        journals = journals_of_files(profile, config, provider, source_id, journal, shard=shard)
         if not _are_sources(files, journals, source_id):
             _show_files(files, journals, json=bool(json))
             return
-    with Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader:
+    with Reader(chosen_journal(source, profile, config, provider, source_id, journal, shard=shard)) as reader:
         now = reader.status()
     if json:
         typer.echo(dumps(status_json(now)))

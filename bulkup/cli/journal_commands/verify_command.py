@@ -14,7 +14,7 @@ from bulkup.cli.journal_choice import ChosenJournal, choose_journal, options_of
 from bulkup.cli.journal_commands.command_parameters import Sources
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.setting_options import setting_options
-from bulkup.cli.shared_options import Config, Json, Profile
+from bulkup.cli.shared_options import Config, Json, Profile, ShardOfRun
 from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
 from bulkup.errors import UsageError
@@ -40,6 +40,7 @@ def verify(
     source: Sources = None,
     profile: Profile = None,
     config: Config = None,
+    shard: ShardOfRun = None,
     json: Json = None,
     local: Local = False,
     rehash: Rehash = False,
@@ -65,7 +66,7 @@ def verify(
     if local and deep:
         raise UsageError("--deep reads uploads back from the service, and --local makes no calls")
     named = [options.pop(name, None) for name in ("provider", "source_id", "journal")]
-    chosen = choose_journal(source, profile, config, *named, **options)
+    chosen = choose_journal(source, profile, config, *named, shard=shard, **options)
     counts, notes = _verified(chosen, rehash=rehash, deep=deep, local=local, emit=_emitter(json=bool(json)))
     with Reader(chosen.path) as reader:
         selector = options_of(chosen, next(reader.runs(), None))

@@ -7,6 +7,7 @@ is opened again when the walk returns to it, and must then be the same folder.
 from __future__ import annotations
 
 import errno
+import functools
 import itertools
 import operator
 import os
@@ -80,15 +81,22 @@ class OpenFolders:
     """A stack of folders, from the source to the one that is being read. Owns their descriptors until `close`.
 
     `reopen` opens a folder by its path in the source. Where inodes are not stable, `same_inode` is False, and a folder
-    that was closed may have another inode.
+    that was closed may have another inode. Entries for which `leaves_out` returns True are not listed; it receives the
+    prefix of the folder and the entry.
     """
 
     def __init__(
-        self, reopen: Callable[[bytes], int], *, same_inode: bool = True, options: FolderOptions = DEFAULT_OPTIONS
+        self,
+        reopen: Callable[[bytes], int],
+        *,
+        same_inode: bool = True,
+        options: FolderOptions = DEFAULT_OPTIONS,
+        leaves_out: Callable[[bytes, os.DirEntry[str]], bool] | None = None,
     ) -> None:
         self._reopen = reopen
         self._same_inode = same_inode
         self._options = options
+        self._leaves_out = leaves_out
         self._folders: list[OpenFolder] = []
         self._suspended = 0  # the number of outermost folders that are closed
         self._places: set[tuple[int, int]] = set()
@@ -153,12 +161,15 @@ class OpenFolders:
 
     def _listed(self, prefix: bytes, place: tuple[int, int], descriptor: int) -> OpenFolder:
         listing = os.scandir(descriptor)
-        names, error = _read(map(_encoded, map(_name, itertools.islice(listing, self._options.most_sorted))))
+        entries: Iterator[os.DirEntry[str]] = listing
+        if self._leaves_out is not None:
+            entries = itertools.filterfalse(functools.partial(self._leaves_out, prefix), listing)
+        names, error = _read(map(_encoded, map(_name, itertools.islice(entries, self._options.most_sorted))))
         if len(names) < self._options.most_sorted:
             listing.close()
             names.sort()
             return OpenFolder(prefix, place, descriptor, _names_then_error(names, error), None)
-        rest = map(_encoded, map(_name, listing))
+        rest = map(_encoded, map(_name, entries))
         return OpenFolder(prefix, place, descriptor, itertools.chain(names, rest), listing)
 
     def _keep_bounds(self) -> None:

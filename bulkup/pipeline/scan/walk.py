@@ -79,6 +79,7 @@ class Walk:
         unfinished: Callable[[int], Iterable[bytes]] | None = None,
     ) -> None:
         self._options = options
+        self._shard = options.shard
         self._unfinished = unfinished
         self._opener = opener or FileOpener(options.symlinks)
         self._own = own
@@ -119,13 +120,32 @@ class Walk:
     def _walked(self, source: Source, start: bytes = b"") -> Generator[WalkBlock, None, None]:
         """Walk a source, or one directory in it."""
         reopen = functools.partial(self._opener.open_folder, source)
-        folders = OpenFolders(reopen, same_inode=self._opener.trusts_inodes)
+        leaves_out = self._is_of_other_shard if self._shard is not None else None
+        folders = OpenFolders(reopen, same_inode=self._opener.trusts_inodes, leaves_out=leaves_out)
         with contextlib.closing(folders):
             block = WalkBlock({}, [])
             self._enter(source, start, folders, block, linked=start != b"")
             yield block
             while folders:
                 yield self._next_block(source, folders)
+
+    def _is_of_other_shard(self, prefix: bytes, entry: os.DirEntry[str]) -> bool:
+        """Return whether a listed entry is a regular file of another shard, and count it. It takes no `stat` call.
+
+        Where a file system does not tell the kind of an entry in its listing, `_file` decides.
+        """
+        with contextlib.suppress(OSError):
+            if entry.is_file(follow_symlinks=False) and not self._takes_path(prefix + os.fsencode(entry.name)):
+                self.seen += 1
+                return True
+        return False
+
+    def _takes_path(self, path: bytes) -> bool:
+        """Return whether the shard of the run takes a file, and count it if not."""
+        if self._shard is None or self._shard.takes(path):
+            return True
+        self._ignored.other_shards += 1
+        return False
 
     def _enter(
         self, source: Source, path: bytes, folders: OpenFolders, block: WalkBlock, *, linked: bool = False
@@ -161,7 +181,8 @@ class Walk:
 
     def _read_names(self, source: Source, names: Iterable[bytes], block: WalkBlock, folders: OpenFolders) -> None:
         """Read names of a directory, up to a directory to enter. Every file of every run passes here: keep it fast."""
-        level, takes_all, skips_hidden = folders.innermost, self._takes_all, self._options.hidden == "skip"
+        level, skips_hidden = folders.innermost, self._options.hidden == "skip"
+        takes_all = self._takes_all and self._shard is None
         prefix, folder, files = level.prefix, folders.descriptor(), block.files
         lstat, is_regular, stat_of = os.lstat, stat.S_ISREG, self._opener.stat_of
         own, own_inodes, own_prefix = self._own, self._own.inodes, self._own.name_prefix
@@ -189,6 +210,8 @@ class Walk:
                 return
 
     def _missed(self, source: Source, path: bytes, error: OSError, block: WalkBlock) -> None:
+        if error.errno in VANISHED and not self._takes_path(path):
+            return  # otherwise it may be a directory, with files of every shard
         if self._filters.takes_name(path):
             block.unexamined.append(_unexamined(source, path, error, listed=True))
         else:
@@ -215,7 +238,7 @@ class Walk:
         except OSError as error:
             if source.only is None and error.errno == errno.ELOOP and not self._follows(source, path):
                 self._ignored.symlinks += 1
-            else:
+            elif error.errno not in VANISHED or self._takes_path(path):
                 block.unexamined.append(_unexamined(source, path, error, listed=source.only is not None))
             return None
         if self._leads_to_own(source, path, status):
@@ -245,6 +268,8 @@ class Walk:
     def _file(self, source: Source, path: bytes, status: os.stat_result, block: WalkBlock) -> None:
         if not stat.S_ISREG(status.st_mode):
             self._ignored.special += 1
+        elif not self._takes_path(path):
+            pass  # counted
         elif self._takes_all or self._takes(source, path, self._opener.identity_of(status)):
             block.files[path] = self._opener.stat_of(status)
 
@@ -286,7 +311,8 @@ class Walk:
                 recent[path] = None
                 if len(recent) > _RECENT:
                     del recent[next(iter(recent))]
-                yield self._look_at(source, path)
+                if self._takes_path(path):
+                    yield self._look_at(source, path)
 
     def _again(self, source: Source, paths: Iterable[bytes]) -> Iterator[WalkBlock]:
         """Yield the entries with these paths, which are in order, and the content of the directories among them.
