@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -12,6 +13,7 @@ import typer.core
 import typer.main
 
 from bulkup._version import __version__
+from bulkup.cli.inner_commands import CommandWithInner
 from bulkup.cli.quick_parameters import QuickCommand, quick_parameters
 from bulkup.errors import ExitCode
 from bulkup.helpers.garbage_collector import enable_gc
@@ -19,10 +21,14 @@ from bulkup.reports.safe_text import printable
 
 
 class _Command(NamedTuple):
-    """Where a command is defined, and the first sentence of its help, for `bulkup --help`."""
+    """Where a command is defined, and the first sentence of its help, for `bulkup --help`.
+
+    `inner` has the places of commands inside it, by their names.
+    """
 
     place: str
     summary: str
+    inner: Mapping[str, str] = MappingProxyType({})
 
 
 COMMANDS = {
@@ -46,7 +52,8 @@ COMMANDS = {
     ),
     "manifest": _Command(
         "journal_commands.manifest_command:manifest",
-        "List every file with its id at the service, its checksum and its state.",
+        "List every file with its id at the service, its checksum and its state; or merge manifests.",
+        {"merge": "journal_commands.merge_command:merge"},
     ),
     "orphans": _Command(
         "journal_commands.orphans_command:orphans",
@@ -139,14 +146,25 @@ def _printable_usage_errors() -> Iterator[None]:
 
 def load_command(name: str) -> Any:
     """Import a command and return it in the form that the parser runs."""
-    module, _, attribute = COMMANDS[name].place.partition(":")
     with _unread_certificates() if name in _WITH_CLIENT else contextlib.nullcontext():
-        command = getattr(importlib.import_module(f"bulkup.cli.{module}"), attribute)
+        command = _imported(COMMANDS[name].place)
     enable_gc()
     if isinstance(command, typer.Typer):
         return typer.main.get_command(command)
+    if not COMMANDS[name].inner:
+        return _single(name, command, QuickCommand)
+    inner = {one: _single(one, _imported(place), QuickCommand) for one, place in COMMANDS[name].inner.items()}
+    return _single(name, command, type("_Command", (CommandWithInner,), {"inner": inner}))
+
+
+def _imported(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(f"bulkup.cli.{module}"), attribute)
+
+
+def _single(name: str, command: Any, kind: type[QuickCommand]) -> Any:
     single = typer.Typer(add_completion=False)
-    single.command(name, cls=QuickCommand)(command)
+    single.command(name, cls=kind)(command)
     return typer.main.get_command(single)
 
 

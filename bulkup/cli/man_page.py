@@ -68,6 +68,8 @@ def _command(path: tuple[str, ...], command: Any) -> Iterator[str]:
         yield "\n.br\n".join(_text(line.strip()) for line in paragraph.splitlines())
     for option in options:
         yield from (".TP", _names(option), _text(str(option.help or "")))
+    for name, inner in getattr(command, "inner", {}).items():
+        yield from _command((*path, name), inner)
 
 
 def _names(option: Any) -> str:

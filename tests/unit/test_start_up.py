@@ -132,7 +132,7 @@ def test_the_list_of_commands_imports_no_command_and_no_rich() -> None:
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
     assert HEAVY & loaded == set()
-    assert {f"bulkup.cli.{place.partition(':')[0]}" for place, _ in app.COMMANDS.values()} & loaded == set()
+    assert {f"bulkup.cli.{place.partition(':')[0]}" for place, *_ in app.COMMANDS.values()} & loaded == set()
     assert all(f"  {name} " in done.stdout for name in app.COMMANDS)
 
 

@@ -3,7 +3,7 @@
     status_command    the numbers of files in each state and the last run, or a single file
     failures_command  why files were not uploaded
     runs_command      the runs; pruning
-    manifest_command  every file
+    manifest_command  every file; merge_command those of several journals
     orphans_command   remote ids that are not needed; unfinished uploads
     verify_command    uploaded files compared with the disk and the service
     command_parameters  parameters that several of them declare
