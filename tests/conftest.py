@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -47,14 +48,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(_SLOW_TIMEOUT))
 
 
+@pytest.fixture(scope="session")
+def _new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Return a function that makes a directory. pytest's own would look through those of all earlier tests."""
+    root = str(tmp_path_factory.mktemp("homes"))
+    numbers = itertools.count()
+
+    def make() -> str:
+        os.mkdir(home := f"{root}/{next(numbers)}")
+        return home
+
+    return make
+
+
 @pytest.fixture(autouse=True)
-def _private_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _private_environment(monkeypatch: pytest.MonkeyPatch, _new_home: Callable[[], str]) -> None:
     """Hide the user's BULKUP_* variables, journals, stores and configuration from the test."""
     for name in [name for name in os.environ if name.startswith("BULKUP_")]:
         monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("xdg")
+    home = _new_home()
     for kind in ("STATE", "DATA", "CONFIG"):
-        monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+        monkeypatch.setenv(f"XDG_{kind}_HOME", f"{home}/{kind.lower()}")
 
 
 @pytest.fixture(autouse=True)

@@ -76,3 +76,10 @@ def test_coverage_starts_with_the_first_import_of_bulkup(clone: Path) -> None:
     loaded = "import sys; print('coverage' in sys.modules)"
     assert run(clone, loaded, clone) == "False\n"
     assert run(clone, f"{USE}; {loaded}", clone) == "True\n"
+
+
+def test_threads_that_end_the_process_together_save_once(clone: Path) -> None:
+    """As after a second signal: the first thread may take longer to end the process than it is given."""
+    ends = "[threading.Thread(target=os._exit, args=(0,)).start() for _ in range(5)]; time.sleep(600)"
+    run(clone, f"import os, threading, time; {USE}; {ends}", clone)
+    assert "clone/bulkup/used.py" in measured(clone)

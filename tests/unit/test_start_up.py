@@ -1,4 +1,7 @@
-"""Work that a command postpones, so that it starts quickly."""
+"""Work that a command postpones, so that it starts quickly.
+
+Processes that list their modules run with -I: the environment could add some, as it does when coverage is measured.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,7 @@ def test_the_command_reads_authorities_for_its_own_context_alone(
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _AUTHORITIES, command], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-c", _AUTHORITIES, command], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["1", "1", "0", "True", "True"]
 
@@ -98,7 +101,7 @@ def test_a_sending_process_starts_without_the_api_client() -> None:
     script = (
         "import sys; before = {*sys.modules}; import bulkup.pipeline.processes.child; print(*{*sys.modules} - before)"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
     unwanted = {"aiohttp", "pydantic_core", "typer", "rich", "structlog", "sqlite3", "urllib.request", "defusedxml"}
     unwanted |= {"orjson", "json", "uuid", "email.utils", "secrets", "jmespath"}
     assert unwanted & set(done.stdout.split()) == set()
@@ -106,7 +109,7 @@ def test_a_sending_process_starts_without_the_api_client() -> None:
 
 def test_the_version_is_printed_without_the_settings() -> None:
     script = "import sys, bulkup.cli.app; print(*{'pydantic', 'bulkup.config.settings'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 
@@ -117,7 +120,7 @@ def test_a_command_is_loaded_without_building_the_schema(command: str) -> None:
         f"from bulkup.cli import app; app.load_command({command!r})\n"
         "from bulkup.config.checked_model import _VALIDATORS; print(len(_VALIDATORS))"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0"]
 
 
@@ -129,7 +132,7 @@ def test_the_list_of_commands_imports_no_command_and_no_rich() -> None:
         "import sys\nbefore = {*sys.modules}\nfrom bulkup.cli import entry\nsys.argv = ['bulkup', '--help']\n"
         "code = entry.run_command_line()\nprint(*{*sys.modules} - before, file=sys.stderr)\nsys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
     assert HEAVY & loaded == set()
     assert {f"bulkup.cli.{place.partition(':')[0]}" for place, *_ in app.COMMANDS.values()} & loaded == set()
@@ -142,7 +145,6 @@ def test_the_list_of_commands_has_the_first_sentence_of_their_help(name: str) ->
     assert " ".join(command.help.split("\n\n")[0].split()) == app.COMMANDS[name].summary
 
 
-# With -I: the environment could add modules, as it does when coverage is measured.
 _UPLOAD = """
 import sys
 from bulkup.cli import entry

@@ -7,8 +7,16 @@ Coverage starts with the first import of bulkup, because its start takes several
 measures the files of this clone alone: other copies, such as an installed package, would count as untested.
 """
 
+from __future__ import annotations
+
 import os
 import sys
+
+TYPE_CHECKING = False  # importing typing would take longer than all the rest
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    import coverage
 
 _ROOT = os.path.abspath(os.path.join(__file__, *[os.pardir] * 4))
 
@@ -30,14 +38,43 @@ def _start() -> None:
     except ModuleNotFoundError:
         return  # a test runs bulkup in an environment of its own
 
-    coverage.Coverage(
+    measured = coverage.Coverage(
         config_file=os.path.join(_ROOT, "pyproject.toml"),
         data_file=os.path.join(_ROOT, ".coverage"),
         data_suffix=True,  # a file for each process
-        auto_data=True,  # written when the process ends
         source_dirs=[],  # with a source, each process would also look for the modules that it did not import
         include=[os.path.join(_ROOT, "bulkup", "*")],
-    ).start()
+    )
+    measured.start()
+    _save_at_exit(measured)
+
+
+def _save_at_exit(measured: coverage.Coverage) -> None:
+    """Save the data when the process ends, also by `os._exit`.
+
+    Coverage has a patch for `os._exit`. But two threads may end a process: at a second signal, or because the first one
+    takes too long. Both would then write to one database, which ends Python with SIGSEGV.
+    """
+    import atexit
+    import contextlib
+    import threading
+
+    saving = threading.Lock()
+    leave = os._exit
+
+    def save() -> None:
+        with saving:
+            measured.stop()
+            measured.save()
+
+    def save_and_leave(status: int) -> NoReturn:
+        saving.acquire()  # and never release it: another thread must not leave before the data is saved
+        with contextlib.suppress(Exception):
+            measured.save()
+        leave(status)
+
+    atexit.register(save)
+    os._exit = save_and_leave
 
 
 sys.meta_path.insert(0, _StartAtImport)
