@@ -14,6 +14,7 @@
     run_summary             the summary of a run
     run_sampler             keeps a record of the run in the journal; sample_ring bounds its samples
     settings_of_run         the settings in that record
+    run_report              gathers the facts of a run for its report, and renders them
     run_log                 the log lines about a run as a whole
     control                 the control socket of a run, and its client
     notify                  notifications of the start and the end of a run

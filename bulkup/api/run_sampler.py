@@ -65,7 +65,7 @@ class RunSampler:
         profile: str | None,
         options: RecordingOptions = DEFAULT_OPTIONS,
     ) -> None:
-        """RunSample a run that began at `started` (monotonic seconds), with the text of its settings."""
+        """Sample a run that began at `started` (monotonic seconds), with the text of its settings."""
         self._journal = journal
         self._gauge = gauge
         self._clock = clock
@@ -128,6 +128,7 @@ class RunSampler:
             api=_durations(counters.api_seconds),
             small_files=_durations(counters.sent.small),
             large_files=_durations(counters.sent.large),
+            url_age=_durations(counters.url_age),
             slowest=_noted(counters.sent.slowest.files()),
             largest=_noted(counters.sent.largest.files()),
         )

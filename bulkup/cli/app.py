@@ -41,6 +41,10 @@ COMMANDS = {
         "journal_commands.failures_command:failures",
         "Show why files were not uploaded: by reason, with advice and the next command.",
     ),
+    "report": _Command(
+        "journal_commands.report_command:report",
+        "Write a report of a run as a page: figures over time, failures with advice, comparison, settings.",
+    ),
     "runs": _Command("journal_commands.runs_command:runs", "List the runs, the newest first; or prune the journal."),
     "verify": _Command(
         "journal_commands.verify_command:verify",

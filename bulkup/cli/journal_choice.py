@@ -155,6 +155,8 @@ def run_number(reader: Reader, name: str) -> int:
         return found[0]
     if found:
         raise UsageError(f"several runs have ids that begin with {printable(name)}", hint="give more of the id")
+    if name == "last":
+        raise UsageError("the journal has no runs yet", hint="`bulkup upload` makes the first one")
     raise UsageError(f"the journal has no run {printable(name)}", hint="`bulkup runs` lists them; `last` is the newest")
 
 

@@ -17,11 +17,12 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def output_file(path: str) -> Iterator[BinaryIO]:
+def output_file(path: str, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Write a file. A regular file is replaced when the new one is complete, anything else is opened.
 
     The new file has a random name beside the target until then, so no other file can be met or overwritten. If `path`
-    is a symbolic link, the file behind it is replaced. Raises OSError.
+    is a symbolic link, the file behind it is replaced. A new file gets `mode` without the bits of the umask, and one
+    that is replaced keeps its own. Raises OSError.
     """
     target = os.path.realpath(path)
     try:
@@ -34,7 +35,7 @@ def output_file(path: str) -> Iterator[BinaryIO]:
             yield stream
         return
     unfinished = os.path.join(os.path.dirname(target), f".bulkup-{secrets.token_hex(8)}.unfinished")
-    with open(os.open(unfinished, _NEW, 0o666), "wb") as stream:
+    with open(os.open(unfinished, _NEW, mode), "wb") as stream:
         try:
             if before is not None:
                 with contextlib.suppress(PermissionError):

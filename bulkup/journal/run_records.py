@@ -54,6 +54,7 @@ def record_text(record: RunRecord) -> str:
         "api": _durations(record.api),
         "small_files": _durations(record.small_files),
         "large_files": _durations(record.large_files),
+        "url_age": _durations(record.url_age),
         "slowest": [_file(file) for file in record.slowest],
         "largest": [_file(file) for file in record.largest],
     }
@@ -75,6 +76,7 @@ def record_of(text: str) -> RunRecord:
         api=_loaded_durations(value["api"]),
         small_files=_loaded_durations(value["small_files"]),
         large_files=_loaded_durations(value["large_files"]),
+        url_age=_loaded_durations(value["url_age"]),
         slowest=[_loaded_file(file) for file in value["slowest"]],
         largest=[_loaded_file(file) for file in value["largest"]],
     )

@@ -74,7 +74,8 @@ class RunRecord:
     far; its `exit_code` is None while the run goes on. `error` and `hint` are those of the error that ended it.
 
     `samples` are equally far apart but for the last one. `api` are the durations of requests to the service's API,
-    `small_files` those of successful attempts to send up to 1 MiB, and `large_files` those of more bytes.
+    `small_files` those of successful attempts to send up to 1 MiB, and `large_files` those of more bytes. `url_age`
+    are the ages of upload URLs when they were used.
     """
 
     version: str
@@ -88,5 +89,6 @@ class RunRecord:
     api: Durations = NO_DURATIONS
     small_files: Durations = NO_DURATIONS
     large_files: Durations = NO_DURATIONS
+    url_age: Durations = NO_DURATIONS
     slowest: Sequence[NotedFile] = ()
     largest: Sequence[NotedFile] = ()

@@ -12,6 +12,7 @@
     failure_report, file_report  why files were not uploaded; all that is known of one file
     logs, error_console      the log on standard error; log_lines are its lines, log_file a file for them
     metrics                  the figures of a run for Prometheus
+    run_report               the report of a run: a page, text, Markdown, JSON
     formatting, safe_text    numbers and text from outside, for people
     bench_trials             measurements of a bench; bench_report, bench_verdict and bench_advice present them
 

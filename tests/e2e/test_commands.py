@@ -31,7 +31,20 @@ def uploaded(world: World) -> World:
 
 
 COMMANDS = (
-    *("upload", "status", "failures", "runs", "manifest", "verify", "retry", "orphans", "serve", "demo", "bench"),
+    *(
+        "upload",
+        "status",
+        "failures",
+        "report",
+        "runs",
+        "manifest",
+        "verify",
+        "retry",
+        "orphans",
+        "serve",
+        "demo",
+        "bench",
+    ),
     *("config", "config show", "config check", "provider", "provider new", "provider try"),
 )
 

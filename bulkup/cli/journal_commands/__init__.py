@@ -2,6 +2,7 @@
 
     status_command    the numbers of files in each state and the last run, or a single file
     failures_command  why files were not uploaded
+    report_command    a run as a page, and in other formats
     runs_command      the runs; pruning
     manifest_command  every file; merge_command those of several journals
     orphans_command   remote ids that are not needed; unfinished uploads
