@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 
 from bulkup.api.notify.hook_command import environment_without_secrets, run_hook
@@ -52,20 +52,20 @@ async def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) 
         with anyio.fail_after(60):
             while not (tmp_path / "ids").exists():
                 await anyio.sleep(0.01)
+        processes = [psutil.Process(int(number)) for number in (tmp_path / "ids").read_text().split()]
         tasks.cancel_scope.cancel()
     deadline = time.monotonic() + 60
-    for number in map(int, (tmp_path / "ids").read_text().split()):
-        while is_running(number):
+    for process in processes:
+        while is_running(process):
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
 
-def is_running(number: int) -> bool:
-    """Return whether a process runs; one that has ended may stay as a zombie."""
+def is_running(process: psutil.Process) -> bool:
+    """Return whether a process runs; one that has ended may stay as a zombie, or another may have got its number."""
     try:
-        os.kill(number, 0)
-        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (ProcessLookupError, FileNotFoundError):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
