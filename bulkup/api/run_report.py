@@ -18,14 +18,6 @@ from bulkup.reports.run_report.report_figures import COMPARED, not_uploaded
 from bulkup.reports.run_report.run_facts import RunFacts
 
 FORMATS = ("html", "markdown", "terminal", "json")
-ENDINGS = {
-    ".html": "html",
-    ".htm": "html",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".txt": "terminal",
-    ".json": "json",
-}
 
 
 @dataclass(frozen=True, slots=True)

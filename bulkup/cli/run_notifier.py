@@ -35,11 +35,11 @@ class RunNotifier:
         if self._notifier is not None:
             self._notifier.start()
 
-    async def ended(self, summary: Summary, exit_code: int) -> None:
-        """Notify of the end of a run."""
+    async def ended(self, summary: Summary, exit_code: int, report: str | None) -> None:
+        """Notify of the end of a run. `report` is the path or the address of its report."""
         if self._notifier is not None:
             with log_fields(run=summary.run):
-                await self._until_signal(self._notifier.ended(summary, exit_code))
+                await self._until_signal(self._notifier.ended(summary, exit_code, report))
 
     async def failed(self, error: BaseException) -> None:
         """Notify of a run that could not start, or broke off."""

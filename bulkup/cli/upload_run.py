@@ -67,6 +67,10 @@ async def run_upload(resolved: ResolvedSettings, retry: bool = False) -> int:
                 stack.enter_context(log_file(resolved, errors))
                 if settings.metrics_file is not None or settings.metrics_addr is not None:
                     _check_metrics(resolved)
+                if settings.report is not None:
+                    from bulkup.cli.run_report_file import check_report  # noqa: PLC0415  # few runs have a report
+
+                    check_report(resolved)
                 notifier.start()
                 end = await _upload(resolved, console, signals, service, retry=retry)
             except BaseException as error:
@@ -74,7 +78,7 @@ async def run_upload(resolved: ResolvedSettings, retry: bool = False) -> int:
                 _log.error(LogEvent.RUN_FAILED, reason=failure.message, hint=failure.hint, exit_code=failure.exit_code)
                 await notifier.failed(error)
                 raise
-            await notifier.ended(end.summary, end.exit_code)
+            await notifier.ended(end.summary, end.exit_code, await _report(resolved, end.summary))
             if end.blocked:
                 os._exit(end.exit_code)  # the blocked writing thread cannot be stopped
             return end.exit_code
@@ -164,6 +168,15 @@ async def _run(
                     signals.on_reload = None
                     beside.cancel_scope.cancel()
     return summary
+
+
+async def _report(resolved: ResolvedSettings, summary: Summary) -> str | None:
+    """Write the report of the run, if its profile wants one. Return how notifications name it."""
+    if resolved.settings.report is None:
+        return None
+    from bulkup.cli.run_report_file import write_run_report  # noqa: PLC0415  # few runs have a report
+
+    return await write_run_report(resolved, summary)
 
 
 def _check_metrics(resolved: ResolvedSettings) -> None:

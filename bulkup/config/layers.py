@@ -116,6 +116,10 @@ def _absolute_paths(setting: Setting, value: Any, folder: str, *, expand: bool) 
         return _absolute_secret(value, folder)
     if setting.name == "notify" and isinstance(value, dict):
         return {key: _absolute_secret(part, folder) if key.endswith("_url") else part for key, part in value.items()}
+    if setting.name == "report":
+        if isinstance(value, dict):
+            return {**value, "path": _absolute(value["path"], folder, expand=expand)} if "path" in value else value
+        return value if isinstance(value, str) and value.startswith('{"') else _absolute(value, folder, expand=expand)
     if setting.form.kind == "tables" and isinstance(value, dict) and isinstance(value.get("secrets"), dict):
         secrets = {name: _absolute_secret(one, folder) for name, one in value["secrets"].items()}
         return {**value, "secrets": secrets}

@@ -45,9 +45,10 @@ if TYPE_CHECKING:
     from bulkup.config.described_service import HttpDescription
     from bulkup.config.local_time import TimeOfDay
     from bulkup.config.notify_table import Notify
+    from bulkup.config.report_table import ReportAfterRuns
     from bulkup.config.timetable import Timetable
 else:
-    HttpDescription = Notify = TimeOfDay = Timetable = object
+    HttpDescription = Notify = ReportAfterRuns = TimeOfDay = Timetable = object
 
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 IDENTIFIER = "1 to 64 letters, digits, _ or -"
@@ -164,6 +165,12 @@ def _notify(value: Any) -> Notify:
     from bulkup.config.notify_table import parse_notify  # noqa: PLC0415  # most runs notify nobody
 
     return parse_notify(value)
+
+
+def _report(value: Any) -> ReportAfterRuns:
+    from bulkup.config.report_table import parse_report  # noqa: PLC0415  # few runs have a report
+
+    return parse_report(value)
 
 
 def _expiry(value: Any) -> Expiry:
@@ -310,6 +317,11 @@ NotifyTable = Annotated[
     Notify,
     Plain(_notify),
     ValueForm("a table of notifications", kind="tables", in_environment="a JSON object of the table"),
+]
+ReportTable = Annotated[
+    ReportAfterRuns,
+    Plain(_report),
+    ValueForm("a path, or a table of the report", kind="tables", in_environment="a path, or the table as JSON"),
 ]
 
 

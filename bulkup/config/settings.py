@@ -24,6 +24,7 @@ from bulkup.config.setting_types import (
     PathText,
     Processes,
     Rate,
+    ReportTable,
     Seconds,
     SecondsAboveZero,
     SizeAboveZero,
@@ -317,6 +318,13 @@ class Settings(Buckets):
         "Who is notified of the start and the end of a run: pings, a webhook, a text for Slack, a command. "
         "docs/notifications.md explains its keys. Notifications change neither a run nor its exit code.",
         about_default="Nobody is notified.",
+    )
+    report: ReportTable | None = setting(
+        None,
+        "The report that is written after each run: a path whose ending chooses the format (`.html`, `.md`, `.txt`, "
+        "`.json`), or a table with `path` and `url`. docs/report.md explains both. A report that cannot be written is "
+        "a warning. A page needs the extra `bulkup[report]`.",
+        about_default="No report is written; `bulkup report` makes one at any time.",
     )
 
     @classmethod

@@ -46,6 +46,8 @@ class LogEvent(enum.StrEnum):
     METRICS_FAILED = "metrics.failed", "the metrics file cannot be written: {reason}; the run continues"
     CONTROL_UNAVAILABLE = "control.unavailable", "the run has no control socket: {reason}; the run continues"
     CONTROL_FAILED = "control.failed", "a client of the control socket met an error of the program: {kind}"
+    REPORT_WRITTEN = "report.written", "the report of the run was written"
+    REPORT_FAILED = "report.failed", "the report of the run was not written: {reason}"
     NOTIFY_SENT = "notify.sent", "notified of the {moment} of the run"
     NOTIFY_FAILED = "notify.failed", "{receiver} was not notified of the {moment} of the run: {reason}"
     SETTINGS_WARNING = "settings.warning", "{text}"

@@ -94,7 +94,8 @@ def test_warnings_about_single_files_are_limited() -> None:
             if call is not None and call.level == "warning" and "path" in call.fields:
                 (limited if id(node) in guarded else unlimited).add(event_of(call))
     assert limited >= {LogEvent.FILE_NOT_UPLOADED, LogEvent.CONFIRM_UNFINISHED, LogEvent.ABANDON_FAILED}
-    assert unlimited == {LogEvent.LOG_FILE_FAILED}  # the path of the log, once
+    # The paths of the log and of the report, once.
+    assert unlimited == {LogEvent.LOG_FILE_FAILED, LogEvent.REPORT_FAILED}
 
 
 def test_the_page_lists_every_event() -> None:

@@ -88,8 +88,17 @@ def test_the_object_of_a_run_that_could_not_start() -> None:
         "outcome": "another run holds the journal",
         "error": "locked",
         "hint": "wait",
+        "report": None,
         "summary": None,
     }
+
+
+def test_a_report_is_named_to_all_receivers() -> None:
+    told = dataclasses.replace(FAILED, report="https://r.example/<b>")
+    assert notification_object(told)["report"] == "https://r.example/<b>"
+    assert variables(told)["BULKUP_REPORT_LINK"] == "https://r.example/<b>"
+    assert "report: https://r.example/<b>" in plain_text(told).splitlines()
+    assert "report: https://r.example/&lt;b&gt;" in slack_text(told)
 
 
 def test_the_text_has_figures_and_reasons() -> None:

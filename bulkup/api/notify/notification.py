@@ -24,6 +24,7 @@ class Notification:
     """A moment of a run. `at` is a Unix time, `outcome` the exit code in words.
 
     A run that could not start, or that broke off, has an `error` and no `summary`. A `test` is about no run.
+    `report` is the path or the address of the run's report.
     """
 
     moment: Moment
@@ -36,6 +37,7 @@ class Notification:
     hint: str | None = None
     summary: Mapping[str, Any] | None = None
     test: bool = False
+    report: str | None = None
 
 
 def moment_of(exit_code: int, success_codes: Collection[int]) -> Moment:

@@ -54,6 +54,7 @@ def notification_object(told: Notification) -> dict[str, Any]:
         "outcome": told.outcome or None,
         "error": told.error,
         "hint": told.hint,
+        "report": told.report,
         "summary": told.summary,
     }
 
@@ -79,6 +80,7 @@ def variables(told: Notification) -> dict[str, str]:
         "BULKUP_EXIT_CODE": told.exit_code,
         "BULKUP_OUTCOME": told.outcome,
         "BULKUP_PROFILE": told.profile.name,
+        "BULKUP_REPORT_LINK": told.report,
         "BULKUP_RUN": told.run,
     }
     return {name: printable(str(value)) for name, value in values.items() if value not in (None, "")}
@@ -92,6 +94,8 @@ def _lines(told: Notification, who: str) -> Iterator[str]:
     for text in (told.error, told.hint):
         if text:
             yield shortened(printable(text), _LONGEST_LINE)
+    if told.report is not None:
+        yield shortened(printable(f"report: {told.report}"), _LONGEST_LINE)
     if told.run is not None:
         yield printable(f"run {told.run}" + (f", exit code {told.exit_code}" if told.exit_code is not None else ""))
 

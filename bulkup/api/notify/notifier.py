@@ -78,9 +78,10 @@ class Notifier:
         """Notify of the start, beside the run."""
         self._tasks.start_soon(self._start)
 
-    async def ended(self, summary: Summary, exit_code: int) -> None:
-        """Notify of the end of a run."""
-        await self._send(end_of_run(summary, exit_code, self._profile, self._clock.now(), self._table.success_codes))
+    async def ended(self, summary: Summary, exit_code: int, report: str | None = None) -> None:
+        """Notify of the end of a run. `report` is the path or the address of its report."""
+        told = end_of_run(summary, exit_code, self._profile, self._clock.now(), self._table.success_codes)
+        await self._send(dataclasses.replace(told, report=report))
 
     async def failed(self, exit_code: int, error: str, hint: str) -> None:
         """Notify of a run that could not start, or broke off."""

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from bulkup.api.run_report import ENDINGS, FORMATS, gather, render
+from bulkup.api.run_report import FORMATS, gather, render
 from bulkup.cli.journal_choice import choose_journal, options_of, run_number
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.output_file import output_file, refuse_journals
 from bulkup.cli.shared_options import Config, JournalFile, Profile, Provider, SourceId
+from bulkup.config.report_table import ENDINGS
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers.clock import SystemClock
 from bulkup.journal import Reader

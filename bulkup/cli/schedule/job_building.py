@@ -114,6 +114,8 @@ def written_folders(settings: Settings, profile: str, config_file: str, environ:
         folders += [os.path.realpath(folder) for folder in (getattr(settings, "move_to", None),) if folder is not None]
     files = (settings.log_file, settings.metrics_file)
     folders += [os.path.dirname(os.path.realpath(file)) for file in files if file is not None]
+    if settings.report is not None:
+        folders.append(os.path.realpath(settings.report.folder))
     return tuple(dict.fromkeys(folders))
 
 
