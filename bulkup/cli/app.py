@@ -67,6 +67,10 @@ COMMANDS = {
         "control_commands:control_app",
         "Watch a run that is under way, pause and resume it, end it, and change its limits.",
     ),
+    "dashboard": _Command(
+        "dashboard:dashboard",
+        "Show all runs of this user on a page in the browser: progress, failures, files; retry, pause and stop.",
+    ),
     "serve": _Command(
         "serve:serve",
         "Run a server with the APIs and the storage of all services, for tests, trials and demonstrations.",
@@ -87,7 +91,7 @@ COMMANDS = {
     "notify": _Command("notify_commands:notify_app", "Send a test message to those who are notified of runs."),
     "man": _Command("man_page:man", "Print the manual page: `bulkup man | man -l -`."),
 }
-_WITH_CLIENT = frozenset({"demo", "bench", "provider", "notify"})  # they import aiohttp
+_WITH_CLIENT = frozenset({"demo", "bench", "provider", "notify", "dashboard"})  # they import aiohttp
 
 
 class _Commands(typer.core.TyperGroup):

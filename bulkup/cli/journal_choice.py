@@ -91,10 +91,22 @@ def journals_of_files(
 
 def options_of(chosen: ChosenJournal, last: RunRow | None) -> JournalOptions:
     """Return the options with which commands find a journal, and a run also its service. `last` is its last run."""
-    settings = chosen.resolved.settings
     resolved = _of_its_profile(chosen) or chosen.resolved
     if resolved.profile is not None:
         return given_options(resolved)
+    parts, service, sources = _option_parts(chosen, last)
+    return JournalOptions(shlex.join([*parts, *sources]), shlex.join([*parts, *service, *sources]))
+
+
+def options_of_run(chosen: ChosenJournal, last: RunRow | None) -> list[str]:
+    """Return the arguments of a run that continues a journal without a profile."""
+    parts, service, sources = _option_parts(chosen, last)
+    return [*parts, *service, *sources]
+
+
+def _option_parts(chosen: ChosenJournal, last: RunRow | None) -> tuple[list[str], list[str], list[str]]:
+    """Return the options that lead to the journal, those of its service, and the sources."""
+    settings = chosen.resolved.settings
     provider = settings.provider or (last.provider if last is not None else None)
     sources = list(settings.source) or [os.fsdecode(root) for root in (last.sources if last is not None else ())]
     parts = [] if _leads_to(chosen, provider, sources) else ["--journal", settings.journal or chosen.path]
@@ -102,9 +114,7 @@ def options_of(chosen: ChosenJournal, last: RunRow | None) -> JournalOptions:
     parts += ["--source-id", settings.source_id] if settings.source_id is not None else []
     shard = settings.shard or (last.shard if last is not None else None)
     parts += ["--shard", str(shard)] if shard is not None else []
-    return JournalOptions(
-        shlex.join([*parts, *sources]), shlex.join([*parts, *(service_options(resolved) or _address(last)), *sources])
-    )
+    return parts, service_options(chosen.resolved) or _address(last), sources
 
 
 def _of_its_profile(chosen: ChosenJournal) -> ResolvedSettings | None:

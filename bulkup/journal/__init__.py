@@ -13,6 +13,7 @@
     unfinished_paths  files that are not uploaded, for `bulkup retry`
     reader            rows for commands; failure_groups has those of failed files by reason, file_record one file,
                       and upload_rows those of uploads, for `bulkup verify`; merged_manifest reads several journals
+    index_rows        the columns of all files that an index needs; file_steps has tickets and parts of one file
     run_shards        the shards of a journal's runs
     part_rows         the parts that storage has of unfinished files
     run_records       what runs noted of themselves, for reports

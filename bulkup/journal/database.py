@@ -38,6 +38,14 @@ _NO_INDEX = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 _NO_FLUSH = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP, errno.EROFS})
 
 
+class NewerJournalError(JournalError):
+    """The journal was written by a later version of bulkup."""
+
+
+class UnusedJournalError(JournalError):
+    """The journal has no tables yet: no run has used it."""
+
+
 @functools.cache
 def migrations() -> Sequence[str]:
     """Return the scripts that bring an empty file to the current version, in order."""
@@ -76,7 +84,7 @@ def open_for_reading(path: str) -> sqlite3.Connection:
             _refuse_newer(connection, path, len(migrations()))
             _refuse_foreign(connection, path)
             if not _has_begun(connection):
-                raise JournalError(f"the journal {path} is empty: no run has used it yet")
+                raise UnusedJournalError(f"the journal {path} is empty: no run has used it yet")
         except BaseException:
             connection.close()
             raise
@@ -267,7 +275,7 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
 def _refuse_newer(connection: sqlite3.Connection, path: str, known: int) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > known:
-        raise JournalError(
+        raise NewerJournalError(
             f"the journal {path} is from a newer bulkup (version {version}; this one reads {known})",
             hint="upgrade bulkup, or name another file with --journal",
         )

@@ -11,7 +11,7 @@ from bulkup.journal.reader import Reader, manifest_row
 from bulkup.model.journal_rows import FileRecord, OrphanRow
 
 _RECORD = """
-SELECT s.root, d.provider, d.base_url, r.run, r.started_at, f.path, f.size, f.md5, f.state, f.remote_id, f.remote,
+SELECT d.id, s.root, d.provider, d.base_url, r.run, r.started_at, f.path, f.size, f.md5, f.state, f.remote_id, f.remote,
        f.etag, f.attempts, f.error, f.uploaded_at, f.kept_until, f.mtime_ns, f.ctime_ns, f.inode, f.device, f.run_id
 FROM destinations d CROSS JOIN files f ON f.destination_id = d.id AND f.source_id = ?1 AND f.path = ?2
 CROSS JOIN sources s ON s.id = f.source_id LEFT JOIN runs r ON r.id = f.run_id ORDER BY d.id
@@ -46,6 +46,20 @@ def file_records(reader: Reader, named: bytes) -> list[FileRecord]:
     return [record for source in reader.sources() for record in _records(reader, _Place(source.id, inside))]
 
 
+def records_at(reader: Reader, source_id: int, path: bytes) -> list[tuple[int, FileRecord]]:
+    """Return what is known of a file of a source, with the number of each destination. Raises `JournalError`."""
+    rows = reader.rows(_RECORD, source_id, path)
+    if not rows:
+        return []
+    others = tuple(OrphanRow(*row) for row in reader.rows(_OTHER_IDS, source_id, path, _MOST_IDS))
+    found = []
+    for destination, root, provider, base_url, run, started, *row in rows:
+        with row_values(reader.path):
+            record = FileRecord(manifest_row(root, provider, row), base_url, run, started, others)
+        found.append((destination, record))
+    return found
+
+
 def _on_disk(reader: Reader, named: bytes) -> Iterator[_Place]:
     """Yield the sources that contain a path. The last part may be a link, and is not followed."""
     folder, name = os.path.split(os.path.abspath(named))
@@ -56,11 +70,5 @@ def _on_disk(reader: Reader, named: bytes) -> Iterator[_Place]:
             yield _Place(source.id, real[len(start) :])
 
 
-def _records(reader: Reader, place: _Place) -> Iterator[FileRecord]:
-    rows = reader.rows(_RECORD, place.source_id, place.path)
-    if not rows:
-        return
-    others = tuple(OrphanRow(*row) for row in reader.rows(_OTHER_IDS, place.source_id, place.path, _MOST_IDS))
-    for root, provider, base_url, run, started, *row in rows:
-        with row_values(reader.path):
-            yield FileRecord(manifest_row(root, provider, row), base_url, run, started, others)
+def _records(reader: Reader, place: _Place) -> list[FileRecord]:
+    return [record for _, record in records_at(reader, place.source_id, place.path)]

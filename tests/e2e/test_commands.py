@@ -36,6 +36,7 @@ COMMANDS = (
         "status",
         "failures",
         "report",
+        "dashboard",
         "runs",
         "manifest",
         "verify",

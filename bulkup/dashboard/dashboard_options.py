@@ -1,0 +1,32 @@
+"""The limits and intervals of the dashboard."""
+
+from __future__ import annotations
+
+from bulkup.helpers.quick_dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardOptions:
+    """Limits and intervals; times in seconds.
+
+    Journals are looked at every `watch_interval` while a page is open, and the progress of a run arrives every
+    `progress_interval`. A stream of events sends a sign of life every `heartbeat`. A request for rows gets at most
+    `page_rows` of them, and matches are counted up to `counted_matches`. An index of file names that nobody has used
+    for `index_kept` is dropped; after a change of the journal it is read again at the earliest after `index_rest` times
+    the time that reading it took. A list of chosen files has at most `chosen_files`.
+    """
+
+    watch_interval: float = 1.0
+    progress_interval: float = 1.0
+    heartbeat: float = 5.0
+    page_rows: int = 100
+    shown_runs: int = 50
+    counted_matches: int = 10_000
+    index_kept: float = 900.0
+    index_rest: float = 50.0
+    index_rest_least: float = 1.0
+    chosen_files: int = 10_000
+    largest_request: int = 4 * 1024**2
+    retry_poll: float = 0.3
+    kept_retries: int = 50
+    most_streams: int = 20

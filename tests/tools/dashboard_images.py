@@ -1,0 +1,149 @@
+"""Makes the pictures of the dashboard in docs/images anew: `python tests/tools/dashboard_images.py docs/images`.
+
+The run under way in them is a real one, of `bulkup upload` with a limited bandwidth to the embedded server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "browser")]
+
+from browser.browser_world import PHONE, WIDE, settled, shown  # noqa: E402  # the path is set above
+from dashboard_world import AFile, make_journal, opened  # noqa: E402
+from playwright.async_api import async_playwright  # noqa: E402
+
+from bulkup.dashboard.dashboard_options import DashboardOptions  # noqa: E402
+from bulkup.dashboard.journal_list import journal_id  # noqa: E402
+
+DENIED = "storage answered 403: AccessDenied (request id '{:016x}')"
+SECONDS = 25  # of the run under way, before the pictures are taken
+
+
+def night(folder: Path) -> Path:
+    """Write the journal of a night on which 37 of 20,000 files were not uploaded."""
+    chance = random.Random(16)
+    files = [
+        AFile(
+            f"{2016 + number // 2000}/shoot-{number // 50:03}/IMG_{number:05}.jpg".encode(),
+            size=chance.randrange(2**19, 2**24),
+        )
+        for number in range(19_963)
+    ]
+    paths = [f"2026/shoot-{number:03}/IMG_{number:05}" for number in chance.sample(range(400), 37)]
+    files += [
+        AFile(f"{path}.cr3".encode(), DENIED.format(chance.getrandbits(64)), size=31_000_000, attempts=5)
+        for path in paths[:21]
+    ]
+    files += [
+        AFile(f"{path}.tiff".encode(), "Magic Hour does not accept the extension .tiff", "rejected", size=88_000_000)
+        for path in paths[21:31]
+    ]
+    files += [AFile(f"{path}.jpg".encode(), "Permission denied", "unreadable", size=4_000_000) for path in paths[31:35]]
+    files += [
+        AFile(f"{path}.mov".encode(), "the file changed while it was read", "changed", size=710_000_000)
+        for path in paths[35:]
+    ]
+    figures = {
+        "found": 20_000,
+        "uploaded": 412,
+        "skipped": 19_551,
+        "failed": 21,
+        "rejected": 10,
+        "changed": 2,
+        "unreadable": 4,
+    }
+    return make_journal(
+        folder / "nightly.sqlite3",
+        files,
+        runs=(0, 0, 0, 3, 0, 0, 0, 0, 6, 0, 0, 1),
+        began=time.time() - 12.6 * 86_400,
+        apart=86_400,
+        summary={
+            "files": figures,
+            "bytes": {"found": 180 * 2**30, "uploaded": 9 * 2**30},
+            "retries": 84,
+            "concurrency": {"last": 24, "peak": 32},
+            "presign": {"calls": 9, "files": 443, "renewed": 3},
+            "reused_tickets": 0,
+        },
+    )
+
+
+def start_run(folder: Path, state: Path) -> subprocess.Popen[bytes]:
+    """Start an upload that is still under way when the pictures are taken."""
+    source = folder / "archive"
+    for number in range(600):
+        path = source / f"reel-{number // 40:02}" / f"scene-{number:03}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(1024) * (50 + number % 7 * 150))
+    command = [
+        sys.executable,
+        "-m",
+        "bulkup",
+        "upload",
+        str(source),
+        "--provider",
+        "local",
+        "--bwlimit",
+        "6M",
+        "--store",
+        str(folder / "store"),
+    ]
+    environ = {**os.environ, "XDG_STATE_HOME": str(state)}
+    return subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+async def take(folder: Path, target: Path, state: Path) -> None:
+    """Take all pictures, each in light and dark."""
+    program = shutil.which("chromium") or "chromium"
+    journal = state / "bulkup" / "nightly.sqlite3"
+    running = next(path for path in (state / "bulkup").glob("local-*.sqlite3"))
+    views = {"runs": "#/", "failures": f"#/j/{journal_id(str(journal))}/failures", "live": ""}
+    async with async_playwright() as playwright, opened(state / "bulkup", options=DashboardOptions()) as client:
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        overview = await client.get("overview")
+        run = next(one for one in overview["journals"] if one["path"] == str(running))
+        views["live"] = f"#/j/{run['id']}/run/{run['last_run']['run']}"
+        for name, address in views.items():
+            for scheme in ("light", "dark"):
+                async with shown(
+                    browser, client, address, scheme="dark" if scheme == "dark" else "light", size=WIDE
+                ) as page:
+                    await settled(page)
+                    await page.wait_for_timeout(8000 if name == "live" else 1500)
+                    await page.screenshot(path=target / f"dashboard-{name}-{scheme}.png")
+        async with shown(browser, client, views["failures"], size=PHONE) as page:
+            await settled(page)
+            await page.screenshot(path=target / "dashboard-phone-light.png")
+        await browser.close()
+
+
+def main() -> None:
+    """Make the pictures in the folder that the command line names."""
+    target = Path(sys.argv[1]).absolute()
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        state = folder / "state"
+        night(state / "bulkup")
+        process = start_run(folder, state)
+        try:
+            time.sleep(SECONDS)
+            asyncio.run(take(folder, target, state))
+        finally:
+            process.terminate()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main()
