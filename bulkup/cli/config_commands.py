@@ -24,8 +24,9 @@ from bulkup.config import ResolvedSettings, Settings, check_profiles, load, publ
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.provider_declarations import HTTP, METASTUDIO, S3, XVID
 from bulkup.config.value_text import escape_surrogates
-from bulkup.errors import UsageError
+from bulkup.errors import BulkupError, MachineError, ServiceError, UsageError
 from bulkup.helpers import event_loop
+from bulkup.reports.exit_code import PRECEDENCE
 from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable, printable_path
 from bulkup.reports.setting_values import value_lines
@@ -147,14 +148,28 @@ def check_config(
 
 
 def _check_online(profiles: Sequence[str], config: str | None) -> None:
-    """Make one round trip for each profile, and print its findings. Raises `BulkupError` for the first that fails."""
+    """Make one round trip for each profile, and print its findings.
+
+    Raises `BulkupError` if one fails. Of several failures all are reported, and the worst is raised.
+    """
     from bulkup.api.online_check import check_online  # noqa: PLC0415  # it imports an HTTP client
 
+    failures = list[BulkupError]()
     for profile in profiles:
-        settings = load({}, profile=profile, config_file=config, environ=os.environ, cwd=current_folder()).settings
-        run = functools.partial(check_online, settings, profile=profile, environ=os.environ)
-        for line in event_loop.run(run):
-            typer.echo(f"{profile}: {printable(line)}")
+        try:
+            settings = load({}, profile=profile, config_file=config, environ=os.environ, cwd=current_folder()).settings
+            run = functools.partial(check_online, settings, profile=profile, environ=os.environ)
+            for line in event_loop.run(run):
+                typer.echo(f"{profile}: {printable(line)}")
+        except BulkupError as error:
+            if len(profiles) == 1:
+                raise
+            failures.append(error)
+            typer.echo(f"{profile}: {printable(error.message)}" + (f"; {printable(error.hint)}" if error.hint else ""))
+    if failures:
+        worst = min(failures, key=lambda error: PRECEDENCE.index(error.exit_code))
+        kind = next((kind for kind in (UsageError, ServiceError) if isinstance(worst, kind)), MachineError)
+        raise kind(f"{len(failures)} of {len(profiles)} profiles failed, as shown above") from worst
 
 
 def _check_places(profiles: Sequence[str], config: str | None) -> None:

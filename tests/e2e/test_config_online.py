@@ -19,3 +19,19 @@ def test_a_profile_is_checked_with_one_call(tmp_path: Path) -> None:
         assert done.out.endswith("1 profile is fine\n")
         refused = run(*check, env={"KEY": "hunter2"}).expect(4, "check the credentials", "bulkup doctor")
         assert "hunter2" not in refused.out + refused.err
+
+
+def test_all_profiles_are_checked_and_the_worst_decides(tmp_path: Path) -> None:
+    """A profile that fails does not hide the ones after it."""
+    world = World(tmp_path)
+    with serving(world.store) as url:
+        profiles = [PROFILE.format(source=world.source, url=url).replace("nightly", name) for name in "abc"]
+        profiles[0] = profiles[0].replace("env:KEY", "env:WRONG")
+        profiles[2] = profiles[2].replace(url, "http://127.0.0.1:1")
+        (tmp_path / "x.toml").write_text("\n".join(profiles))
+        check = ("config", "check", "--online", "--config", str(tmp_path / "x.toml"))
+        done = run(*check, env={"KEY": "local-token", "WRONG": "hunter2"}).expect(4, "2 of 3 profiles failed")
+        starts = [line.partition(":")[0] for line in done.out.splitlines()]
+        assert starts == ["a", "b", "b", "c"]
+        assert "fine" not in done.out
+        assert "hunter2" not in done.out + done.err
