@@ -20,6 +20,7 @@ Line = Callable[[str, str, str, Mapping[str, Any]], str]  # of time, level, even
 _SENTENCES = {str(event): event.sentence for event in LogEvent}
 _WHOLE = "text"  # the field that says everything: no others follow a sentence with it, but those that name the line
 _BESIDE_TEXT = frozenset({"event", "run"})
+_REASON = {"status", "reason", "files"}  # why files were not uploaded, in the summary of a run
 _LEVEL_WIDTH = 9
 _EVENT_WIDTH = 30
 _QUOTED = frozenset(" \t=\r\n\"'")  # a value with one of these is quoted
@@ -97,7 +98,18 @@ def _flat(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _escaped(value: Any) -> Any:
     """Return a value without control characters. Numbers stay numbers: a sentence may format them."""
-    return value if value is None or isinstance(value, int | float) else printable(str(value))
+    return value if value is None or isinstance(value, int | float) else printable(_text(value))
+
+
+def _text(value: Any) -> str:
+    """Return a value as people read it, also the lists and tables that JSON lines have as such."""
+    if isinstance(value, Mapping):
+        if value.keys() == _REASON:
+            return f"{value['files']:,} {value['status']}: {value['reason']}"
+        return ", ".join(f"{key} {_text(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_text, value)) or "none"
+    return str(value)
 
 
 def _quoted(value: Any) -> str:

@@ -55,3 +55,19 @@ def test_the_id_of_the_run_can_be_left_out() -> None:
         "e",
         "a=1",
     ]
+
+
+def test_lists_are_text_for_people_and_lists_in_json() -> None:
+    reasons = [
+        {"status": "rejected", "reason": "its type is not accepted", "files": 1200},
+        {"status": "failed", "reason": "a 'quoted' reason", "files": 1},
+    ]
+    fields = {"reasons": reasons, "groups": [["a", 1], {"b": 2}], "empty": []}
+    for line in (plain_line, named_line, systemd_line):
+        text = line("now", "info", "some event", fields)
+        assert "1,200 rejected: its type is not accepted; 1 failed: a 'quoted' reason" in text
+        assert "groups='a; 1; b 2'" in text
+        assert "empty=none" in text
+        assert "[{" not in text
+        assert "'status'" not in text
+    assert orjson.loads(json_line("now", "info", "some event", fields))["reasons"] == reasons
