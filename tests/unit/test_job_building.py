@@ -96,12 +96,23 @@ def test_the_folders_of_other_files_are_writable(profile: Profile, line: str) ->
 
 def test_a_run_that_removes_uploaded_files_may_write_to_the_source(tmp_path: Path) -> None:
     settings = Settings(provider="magic-hour", source=("/srv/spool",), journal=str(tmp_path / "j"))
-    for changes in ({"delete_after_upload": True}, {"move_to": "/srv/done"}):
-        moving = settings.model_copy(update=changes)
-        expected = {str(tmp_path), "/srv/spool", *([changes["move_to"]] if "move_to" in changes else [])}
-        assert set(written_folders(moving, "nightly", "/c", {})) == expected
-        assert takes_files_away(moving)
+    removing = settings.model_copy(update={"delete_after_upload": True})
+    assert written_folders(removing, "nightly", "/c", {}) == (str(tmp_path), "/srv/spool")
+    assert takes_files_away(removing)
     assert not takes_files_away(settings)
+
+
+@pytest.mark.parametrize(
+    ("target", "folders"),
+    [("/srv/done", ["/srv"]), ("/srv/a/done", ["/srv"]), ("/data/done", ["/srv/spool", "/data/done"])],
+)
+def test_a_run_that_moves_files_may_write_to_one_folder_above_both(
+    tmp_path: Path, target: str, folders: list[str]
+) -> None:
+    """For systemd two folders are two mounts, between which no file can be moved. The root stays protected."""
+    settings = Settings(provider="magic-hour", source=("/srv/spool",), journal=str(tmp_path / "j"), move_to=target)
+    assert written_folders(settings, "nightly", "/c", {}) == (str(tmp_path), *folders)
+    assert takes_files_away(settings)
 
 
 def test_addresses_of_notifications_are_secrets_of_the_run(profile: Profile) -> None:

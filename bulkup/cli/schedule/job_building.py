@@ -110,8 +110,7 @@ def written_folders(settings: Settings, profile: str, config_file: str, environ:
     if settings.provider == LOCAL:
         folders.append(store_path(settings, settings.source, environ))
     if takes_files_away(settings):
-        folders += [os.path.realpath(source) for source in settings.source]
-        folders += [os.path.realpath(folder) for folder in (getattr(settings, "move_to", None),) if folder is not None]
+        folders += _source_folders(settings)
     files = (settings.log_file, settings.metrics_file)
     folders += [os.path.dirname(os.path.realpath(file)) for file in files if file is not None]
     if settings.report is not None:
@@ -121,7 +120,22 @@ def written_folders(settings: Settings, profile: str, config_file: str, environ:
 
 def takes_files_away(settings: Settings) -> bool:
     """Return whether a run removes files from the source when they are uploaded."""
-    return bool(getattr(settings, "delete_after_upload", False) or getattr(settings, "move_to", None))
+    return settings.delete_after_upload or settings.move_to is not None
+
+
+def _source_folders(settings: Settings) -> Iterator[str]:
+    """Yield the folders that files are removed from or moved between.
+
+    systemd makes a mount of each folder that a unit may write to, and no file can be moved from one mount to another.
+    So a source and the folder for its files are inside one: the nearest folder above both, unless that is the root.
+    """
+    for source in map(os.path.realpath, settings.source):
+        if settings.move_to is None:
+            yield source
+            continue
+        target = os.path.realpath(settings.move_to)
+        common = os.path.commonpath([source, target])
+        yield from (source, target) if common == "/" else (common,)
 
 
 def schedule_name(name: str | None, profile: str) -> str:
