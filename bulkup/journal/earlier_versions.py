@@ -12,6 +12,9 @@ _VIEWS = {
     CREATE TEMP VIEW sources AS SELECT id, root, NULL AS name FROM main.sources;
     CREATE TEMP VIEW orphans AS SELECT *, NULL AS superseded_by, NULL AS kept_until FROM main.orphans;
     """,
+    8: """
+    CREATE TEMP VIEW removed AS SELECT 0 AS destination_id, 0 AS source_id, x'' AS path, 0 AS run_id WHERE 0;
+    """,
     10: "CREATE TEMP VIEW runs AS SELECT *, NULL AS shard FROM main.runs;",
 }
 

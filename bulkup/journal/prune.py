@@ -45,6 +45,11 @@ _DELETIONS = (
     f"DELETE FROM orphans WHERE {_OLD_ORPHANS}",
     "DELETE FROM run_records WHERE run_id NOT IN (SELECT id FROM runs)",
 )
+# Removals of files whose rows were deleted, and those before a later upload of the same path.
+_FORGET_REMOVALS = """
+DELETE FROM removed WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.destination_id = removed.destination_id
+    AND f.source_id = removed.source_id AND f.path = removed.path AND f.run_id <= removed.run_id)
+"""
 # Claims of files whose rows were deleted.
 _UNCLAIM = """
 DELETE FROM places WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.destination_id = places.destination_id
@@ -84,6 +89,7 @@ def _prune(path: str, before: float) -> PruneCounts:
         counts = _counted(connection, before)
         for statement in _DELETIONS:
             connection.execute(statement, {"before": before})
+        connection.execute(_FORGET_REMOVALS)
         connection.execute(_UNCLAIM)
         connection.execute("COMMIT")
         (free,) = connection.execute("PRAGMA freelist_count").fetchone()

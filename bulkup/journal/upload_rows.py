@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from bulkup.helpers.quick_dataclass import dataclass
@@ -29,6 +29,12 @@ _COUNTS = """
 SELECT destination_id, source_id, count(*) FROM main.files WHERE state IN ('uploaded', 'unverified')
 GROUP BY destination_id, source_id ORDER BY destination_id, source_id
 """
+# A removal holds for uploads of its own run and of earlier ones.
+_REMOVED = """
+SELECT r.path FROM removed r JOIN main.files f USING (destination_id, source_id, path)
+WHERE r.destination_id = ? AND r.source_id = ? AND r.run_id >= f.run_id AND r.path IN ({paths})
+"""
+_PATHS_AT_ONCE = 500  # SQLite takes 999 values in its oldest version
 _NTH = _PAGE.format(columns="path", table="main.files", until="") + "OFFSET ?5"
 _OTHERS = f"SELECT count(*) FROM files WHERE state IN ({', '.join(f'{state.value!r}' for state in NOT_UPLOADED)})"
 PATH, STAT = 0, slice(1, 6)  # the places of a row's values
@@ -109,6 +115,17 @@ def split_uploads(reader: Reader, most: int, least_rows: int) -> list[Share]:
                 break
             left -= count
     return [Share(*ends) for ends in zip([_EVERYTHING.after, *ends], [*ends, None], strict=True)]
+
+
+def removed_paths(reader: Reader, page: UploadPage, numbers: Sequence[int]) -> set[bytes]:
+    """Return the paths, of some rows of a page by their numbers, that a run has removed from their source."""
+    found = set[bytes]()
+    paths = [page.rows[number][PATH] for number in numbers]
+    for start in range(0, len(paths), _PATHS_AT_ONCE):
+        some = paths[start : start + _PATHS_AT_ONCE]
+        query = _REMOVED.format(paths=", ".join("?" * len(some)))
+        found.update(path for (path,) in reader.rows(query, page.destination, page.source, *some))
+    return found
 
 
 def files_not_uploaded(reader: Reader) -> int:

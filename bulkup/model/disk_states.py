@@ -17,6 +17,7 @@ class DiskState(enum.StrEnum):
     METADATA = "metadata"  # size and modification time agree; inode, device or change time do not
     CHANGED = "changed"
     DELETED = "deleted"
+    REMOVED = "removed"  # by a run, after its upload
     UNREADABLE = "unreadable"
 
 

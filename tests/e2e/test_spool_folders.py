@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from e2e_world import TOKEN, World, puts, run, serving, started
@@ -30,6 +32,11 @@ def check_objects(world: World, files: dict[str, bytes]) -> None:
         assert (world.store / "objects" / rows[path]["remote_id"]).read_bytes() == content
 
 
+def query(journal: Path, text: str) -> list[tuple[Any, ...]]:
+    with contextlib.closing(sqlite3.connect(journal)) as connection:
+        return connection.execute(text).fetchall()
+
+
 def contents(world: World) -> dict[str, bytes]:
     return {str(path.relative_to(world.source)): path.read_bytes() for path in left(world)}
 
@@ -43,12 +50,20 @@ def test_an_emptied_source_is_no_lost_mount(world: World) -> None:
     assert (summary["removed"], summary["kept"], summary["not_removed"]) == (2, 0, 0)
     assert left(world) == []
     check_objects(world, before)
+    verified = run("verify", "--local", "--json", "--journal", str(world.journal)).expect(0).lines
+    assert [line["disk"]["removed"] for line in verified] == [2]  # the figures alone: nothing differs
     for options in ((), ("--delete-after-upload",)):
         world.upload(*world.local, *options).expect(0)
     (world.source / "a.mp4").write_bytes(b"another file with an earlier name")
     world.upload(*world.local).expect(0)
     (world.source / "a.mp4").unlink()
     world.upload(*world.local, "--delete-after-upload").expect(3)
+    (deleted, figures) = run("verify", "--local", "--json", "--journal", str(world.journal)).expect(3).lines
+    assert (deleted["path"], deleted["disk"], figures["disk"]["removed"]) == ("a.mp4", "deleted", 1)
+    rows = "SELECT CAST(path AS TEXT) FROM removed ORDER BY path"
+    assert [path for (path,) in query(world.journal, rows)] == ["a.mp4", "b.mp4"]
+    run("runs", "--prune", "--journal", str(world.journal)).expect(0)
+    assert [path for (path,) in query(world.journal, rows)] == ["b.mp4"]  # that of a.mp4 is before its last upload
 
 
 def test_moved_files_keep_their_paths_and_empty_folders_stay(world: World, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from bulkup.journal.upload_rows import (
     UploadRow,
     UploadRowsOptions,
     files_not_uploaded,
+    removed_paths,
     stat_in,
     upload_in,
     upload_pages,
@@ -96,7 +97,7 @@ class UploadCheck:
         pages = upload_pages(self._reader, details=details, options=UploadRowsOptions(rows), share=share)
         with contextlib.closing(DiskComparison(self._roots)) as disk:
             while True:
-                page, differing = await anyio.to_thread.run_sync(_compare_next, pages, disk)
+                page, differing = await anyio.to_thread.run_sync(_compare_next, pages, disk, self._reader)
                 if page is None:
                     return self.counts
                 emit(await self._page(page, differing, details=details))
@@ -192,14 +193,26 @@ class UploadCheck:
         return rows[0][0] if rows else None
 
 
-def _compare_next(pages: Iterator[UploadPage], disk: DiskComparison) -> tuple[UploadPage | None, list[Differing]]:
+def _compare_next(
+    pages: Iterator[UploadPage], disk: DiskComparison, reader: Reader
+) -> tuple[UploadPage | None, list[Differing]]:
     """Read the next page and compare it with the disk, in one thread. At the end there is no page.
 
     Two threads, one that reads ahead or several that compare, take longer: all of them need the interpreter's lock for
     each file. `comparing_processes` is for many files.
     """
     page = next(pages, None)
-    return page, [] if page is None else disk.compare(page.source, page.rows)
+    if page is None:
+        return None, []
+    differing = disk.compare(page.source, page.rows)
+    gone = [one.number for one in differing if one.state is DiskState.DELETED]
+    removed = removed_paths(reader, page, gone) if gone else set[bytes]()
+    return page, [_as_removed(one) if page.rows[one.number][PATH] in removed else one for one in differing]
+
+
+def _as_removed(one: Differing) -> Differing:
+    """Return a file that is not on disk as one that a run has removed, which is expected."""
+    return one._replace(state=DiskState.REMOVED, reason="") if one.state is DiskState.DELETED else one
 
 
 def _is_shown(file: VerifiedFile) -> bool:
