@@ -44,7 +44,7 @@ def send_test(profile: Profile = None, config: Config = None, moment: As = "succ
     resolved = load_settings({}, profile, config)
     if resolved.settings.notify is None:
         hint = "write a table [profiles.NAME.notify], and name the profile with --profile"
-        raise UsageError("nobody is notified: there is no table notify", hint=hint)
+        raise UsageError("there are no notifications to test: the settings have no table notify", hint=hint)
     configure_logging(resolved.settings.log_format, "error")
     sys.exit(event_loop.run(_test, resolved, "success" if moment == "success" else "failure"))
 
@@ -57,5 +57,5 @@ async def _test(resolved: ResolvedSettings, moment: Literal["success", "failure"
     for key, error in deliveries:
         typer.echo(f"{key}: delivered" if error is None else f"{key}: not delivered: {printable(error)}")
     if not deliveries:
-        typer.echo(f"nobody is notified of a {moment}")
+        typer.echo(f"no receiver is set for the notification of a {moment}")
     return int(ExitCode.FILES_FAILED if any(error for _, error in deliveries) else ExitCode.OK)

@@ -38,7 +38,9 @@ def complaints_of(error: ValidationError, given: Mapping[str, GivenValue]) -> It
             expected = _expected(setting.expects, detail)
             # An option or a variable names the setting already.
             prefix = "" if given[name].where in (name, setting.option_name, setting.variable) else f"{name}: "
-            what = f"{prefix}{expected}{_given(setting, given[name].value)}"
+            value = given[name].value
+            repeats = isinstance(value, str) and f"; {value} " in expected  # the reason names it already
+            what = f"{prefix}{expected}{'' if repeats else _given(setting, value)}"
             yield Complaint(given[name].where, what, _hint(name, given[name].value))
 
 

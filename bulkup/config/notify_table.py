@@ -153,7 +153,7 @@ def parse_notify(value: object) -> Notify:
     except ValidationError as error:
         raise NotifyTableError(list(_faults_of(error))) from None
     if all(getattr(table, name) is None for name in (*ADDRESSES, *COMMANDS)):
-        raise NotifyTableError([((), "notify: nobody is notified", f"set {', '.join((*ADDRESSES, *COMMANDS))}")])
+        raise NotifyTableError([((), "notify: the table has no receiver", f"set {', '.join((*ADDRESSES, *COMMANDS))}")])
     return table
 
 

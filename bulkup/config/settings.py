@@ -317,7 +317,7 @@ class Settings(Buckets):
         None,
         "Who is notified of the start and the end of a run: pings, a webhook, a text for Slack, a command. "
         "docs/notifications.md explains its keys. Notifications change neither a run nor its exit code.",
-        about_default="Nobody is notified.",
+        about_default="No notifications are sent.",
     )
     report: ReportTable | None = setting(
         None,

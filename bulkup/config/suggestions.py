@@ -14,5 +14,7 @@ def nearest(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str | No
 
 def suggestion(word: str, words: Iterable[str]) -> str:
     """Return a sentence that suggests the most similar word, empty if there is none."""
-    near = nearest(word, words)
+    names = list(words)
+    # The beginning of a name is more than a likeness: `webhook` means `webhook_url`, its first one.
+    near = next((name for name in names if name.startswith(f"{word}_")), None) or nearest(word, names)
     return f'did you mean "{near}"?' if near else ""

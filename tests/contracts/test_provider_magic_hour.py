@@ -86,7 +86,7 @@ def test_a_path_without_an_extension_is_accepted(path: str) -> None:
     items[0] = {**items[0], "file_path": path}
     tickets = presign(MAGIC_HOUR, answer_of(MAGIC_HOUR.answer(items)), specs_of(MAGIC_HOUR, "mp4", "mp3"))
     assert [ticket.remote_id for ticket in tickets] == [path, items[1]["file_path"]]
-    assert "items for 2 files" in str(
+    assert "in `items`, and the number of files was 2" in str(
         refusal(MAGIC_HOUR, answer_of(MAGIC_HOUR.answer(items[:1])), specs_of(MAGIC_HOUR, "mp4", "mp3")).message
     )
 

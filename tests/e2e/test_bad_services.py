@@ -132,7 +132,7 @@ def test_an_api_that_answers_html(world: World) -> None:
         ({}, "no list of items"),
         ({"items": None}, "no list of items"),
         ({"items": [1, 2, 3]}, "'file_path'"),
-        ({"items": []}, "0 items for 3 files"),
+        ({"items": []}, "a list of 0 in `items`, and the number of files was 3"),
         ({"items": [{"upload_url": 7, "file_path": "a.mp4", "expires_at": "x"}] * 3}, "Magic Hour answered"),
     ],
 )

@@ -173,7 +173,7 @@ def test_a_test_message(world: World, hooks: Hooks) -> None:
     assert SECRET not in done.out
     run("notify", "test", *options, "--as", "start").expect(2, "--as")
     (world.root / "bulkup.toml").write_text("[profiles.nightly]\n")
-    run("notify", "test", *options).expect(2, "nobody is notified")
+    run("notify", "test", *options).expect(2, "there are no notifications to test")
 
 
 def test_a_dry_run_notifies_nobody(world: World, hooks: Hooks) -> None:

@@ -352,3 +352,10 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_dangling_link_is_an_error_and_not_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "bulkup.toml").symlink_to("gone")
     assert "No such file" in refused(tmp_path).message
+
+
+def test_a_reason_that_names_the_value_is_not_followed_by_it_again(tmp_path: Path) -> None:
+    said = refused(tmp_path, options={"bwlimit": "nonsense"}, profile=None).message
+    assert said.startswith("--bwlimit: expected bytes per second")
+    assert said.endswith("; nonsense is neither days nor a time with its rate")
+    assert refused(tmp_path, options={"bwlimit": "08:00,2"}, profile=None).message.endswith(", not '08:00,2'")

@@ -51,8 +51,8 @@ def test_a_file_of_an_address_is_beside_the_configuration(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("", "nobody is notified"),
-        ('limit = "1m"', "nobody is notified"),
+        ("", "notify: the table has no receiver"),
+        ('limit = "1m"', "notify: the table has no receiver"),
         ('ping_ulr = "env:A"', 'unknown key "ping_ulr"'),
         ('ping_url = "hooks.example/a"', "notify.ping_url: expected env:NAME"),
         ('ping_url = "ftp://hooks.example/a"', "begins with https:// or http://"),
@@ -70,6 +70,14 @@ def test_a_wrong_table_is_reported_with_its_line(table: str, message: str, tmp_p
     with pytest.raises(UsageError, match=re.escape(message)) as caught:
         loaded(tmp_path, table)
     assert re.search(r"bulkup.toml:[3-5]: ", caught.value.message)
+
+
+@pytest.mark.parametrize(("key", "meant"), [("webhook", "webhook_url"), ("ping", "ping_url"), ("slak_url", "slack_url")])
+def test_a_wrong_key_gets_a_suggestion(key: str, meant: str, tmp_path: Path) -> None:
+    """The beginning of a name stands for the first key that begins so."""
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path, f'{key} = "env:A"')
+    assert caught.value.hint == f'did you mean "{meant}"?'
 
 
 def test_no_text_contains_an_address() -> None:

@@ -74,8 +74,8 @@ class MagicHour(Provider):
     def _tickets(self, answer: ApiAnswer, specs: Sequence[FileSpec]) -> list[Ticket]:
         items = json_object(answer, _SERVICE).get("items")
         if not isinstance(items, list) or len(items) != len(specs):
-            got = len(items) if isinstance(items, list) else "no list of"
-            raise malformed(_SERVICE, f"{got} items for {len(specs)} files")
+            got = f"a list of {len(items)}" if isinstance(items, list) else "no list"
+            raise malformed(_SERVICE, f"{got} in `items`, and the number of files was {len(specs)}")
         urls = UrlReader(answer, self.config.base_url, _SERVICE)
         return [self._ticket(item, spec, urls) for item, spec in zip(items, specs, strict=True)]
 
