@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 
+import typer
+
 from bulkup.config.catalogue import Setting
 from bulkup.errors import BulkupError
+
+_SHOWN_ID = 8  # characters of an id, as in `bulkup runs`
+_RUNS = 20
 
 Complete = Callable[[str], list[str]]
 
@@ -20,6 +26,25 @@ def profiles(incomplete: str) -> list[str]:
     except (BulkupError, OSError):
         return []
     return [name for name in (document.profiles if document is not None else ()) if name.startswith(incomplete)]
+
+
+def runs(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Return the ids of the last runs of the journal that the other options name, and when each began."""
+    from bulkup.cli.journal_choice import chosen_journal  # noqa: PLC0415  # only the shell asks
+    from bulkup.journal import Reader  # noqa: PLC0415  # the same
+    from bulkup.reports.json_text import time_text  # noqa: PLC0415  # the same
+
+    given = context.params
+    try:
+        options = [given.get(name) for name in ("profile", "config", "provider", "source_id", "journal", "shard")]
+        paths = given["journal"] if isinstance(given.get("journal"), list) else []  # of a merge
+        with Reader(paths[0] if paths else chosen_journal(given.get("source"), *options)) as reader:
+            found = [
+                (run.run[:_SHOWN_ID], time_text(run.started_at) or "") for run in itertools.islice(reader.runs(), _RUNS)
+            ]
+    except (BulkupError, OSError):
+        return []
+    return [one for one in (("last", "the newest run"), *found) if one[0].startswith(incomplete)]
 
 
 def values_of(setting: Setting) -> Complete | None:

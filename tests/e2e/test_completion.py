@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from e2e_world import environment
+from e2e_world import World, environment
 
 PROFILES = "[profiles.nightly]\nattempts = 3\n[profiles.night-shift]\n[profiles.weekly]\n"
 
@@ -41,3 +41,13 @@ def test_values(tmp_path: Path, words: str, values: list[str]) -> None:
 def test_a_file_with_mistakes_completes_nothing(tmp_path: Path) -> None:
     (tmp_path / "bulkup.toml").write_text("[profiles.nightly\n")
     assert completed(tmp_path, "bulkup upload --profile ") == []
+
+
+def test_the_runs_of_the_journal_that_the_other_words_name(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    (world.source / "a.mp4").write_bytes(b"a")
+    id_of = world.upload(*world.local).expect(0).summary["run"][:8]
+    words = f"bulkup manifest --journal {world.journal} --since "
+    assert completed(tmp_path, words) == sorted(["last", id_of])
+    assert completed(tmp_path, words + id_of[:3]) == [id_of]
+    assert completed(tmp_path, f"bulkup manifest --journal {tmp_path}/none --since ") == []

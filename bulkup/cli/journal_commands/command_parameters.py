@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bulkup.cli.completion import runs
 from bulkup.config.units import DURATION, parse_duration
 from bulkup.errors import UsageError
 
@@ -16,6 +17,7 @@ Since = Annotated[
         "--since",
         metavar="RUN",
         help="Only files that this run or a later one has met: an id of `bulkup runs` or its beginning, or last.",
+        autocompletion=runs,
     ),
 ]
 
