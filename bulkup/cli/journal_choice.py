@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bulkup.cli.given_options import given_options, service_options
@@ -115,6 +115,35 @@ def _option_parts(chosen: ChosenJournal, last: RunRow | None) -> tuple[list[str]
     shard = settings.shard or (last.shard if last is not None else None)
     parts += ["--shard", str(shard)] if shard is not None else []
     return parts, service_options(chosen.resolved) or _address(last), sources
+
+
+def settings_of_journal(options: Mapping[str, Any], config: str | None) -> ResolvedSettings:
+    """Return the settings of a run that goes on with the journal that some options name without a provider.
+
+    They are those of its profile, or else provider, address and sources of its last run. The options are added. Raises
+    UsageError as `choose_journal` does.
+    """
+    named = {name: options.get(name) for name in ("source", "source_id", "journal", "shard")}
+    chosen = choose_journal(
+        named["source"], None, config, None, named["source_id"], named["journal"], shard=named["shard"]
+    )
+    if (owner := _of_its_profile(chosen)) is not None:
+        return load_settings(options, owner.profile, owner.config_file)
+    with Reader(chosen.path) as reader:
+        last = next(reader.runs(), None)
+    if last is None:
+        return load_settings(options, None, config)
+    found: dict[str, Any] = {
+        "provider": last.provider,
+        "source": list(map(os.fsdecode, last.sources)),
+        "shard": last.shard,
+    }
+    if not _leads_to(chosen, last.provider, named["source"] or found["source"]):
+        found["journal"] = chosen.path
+    if address := _address(last):
+        found[address[0].removeprefix("--").replace("-", "_")] = address[1]
+    given = {name: value for name, value in options.items() if value not in (None, [])}
+    return load_settings({**found, **given}, None, config)
 
 
 def _of_its_profile(chosen: ChosenJournal) -> ResolvedSettings | None:

@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 from bulkup.cli import entry
-from bulkup.cli.run_settings import load_upload_settings
+from bulkup.cli.journal_choice import settings_of_journal
+from bulkup.cli.run_settings import load_settings, load_upload_settings
 from bulkup.cli.setting_options import setting_options
 from bulkup.cli.shared_options import Config, Json, Profile
 from bulkup.cli.upload import Sources
@@ -28,13 +29,18 @@ def retry(
     """Upload again what failed, changed or was unreadable, and what an interrupted run has left.
 
     The files come from the journal, so the sources are not walked. The settings are those of `bulkup upload`, and so
-    are the exit codes. With --retry-rejected, rejected files are asked for again too.
+    are the exit codes. With --retry-rejected, rejected files are asked for again too. Without a provider, the service
+    is that of the journal's last run.
 
     Examples:
     bulkup retry --profile nightly
     bulkup retry /data/media --provider s3 --bucket media --retry-rejected
     """
-    resolved = load_upload_settings({"source": source or None, "json": json, **options}, profile, config)
+    given = {"source": source or None, "json": json, **options}
+    if profile is None and load_settings(given, profile, config).settings.provider is None:
+        resolved = settings_of_journal(given, config)
+    else:
+        resolved = load_upload_settings(given, profile, config)
     settings = resolved.settings
     path = journal_path(settings, resolved.profile, settings.source, os.environ, resolved.config_file)
     if not os.path.exists(path):

@@ -204,3 +204,17 @@ def test_parquet(world: World) -> None:
         check=True,
     )
     assert piped.stdout == target.read_bytes()
+
+
+def test_a_retry_finds_service_and_journal_as_failures_does(tmp_path: Path) -> None:
+    """By the source alone, or without any option if there is one journal."""
+    world = World(tmp_path)
+    (world.source / "notes.txt").write_bytes(b"no medium")
+    env = {**TOKEN, "XDG_STATE_HOME": str(tmp_path / "state")}
+    with serving(world.store) as url:
+        run("upload", str(world.source), "--provider", "magic-hour", "--base-url", url, env=env).expect(3)
+        for named in ([str(world.source)], []):
+            assert "notes.txt" in run("failures", *named, "--reason", "", env=env).expect(0).out
+            retried = run("retry", *named, "--json", "--retry-rejected", env=env).expect(3)
+            assert retried.summary["files"]["rejected"] == 1
+    run("retry", str(tmp_path / "other"), env=env).expect(2, "there is no journal")

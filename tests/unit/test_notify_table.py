@@ -72,7 +72,9 @@ def test_a_wrong_table_is_reported_with_its_line(table: str, message: str, tmp_p
     assert re.search(r"bulkup.toml:[3-5]: ", caught.value.message)
 
 
-@pytest.mark.parametrize(("key", "meant"), [("webhook", "webhook_url"), ("ping", "ping_url"), ("slak_url", "slack_url")])
+@pytest.mark.parametrize(
+    ("key", "meant"), [("webhook", "webhook_url"), ("ping", "ping_url"), ("slak_url", "slack_url")]
+)
 def test_a_wrong_key_gets_a_suggestion(key: str, meant: str, tmp_path: Path) -> None:
     """The beginning of a name stands for the first key that begins so."""
     with pytest.raises(UsageError) as caught:
