@@ -8,6 +8,7 @@
     provider_trial          sends one file with each step shown
     online_check            one round trip to the service
     masked_http             its requests and answers as text, without secrets
+    remote_provider         the provider of a service, for commands that are no run
     unfinished              unfinished uploads at the service
     bandwidth_schedule      sets the limit on the bandwidth by its timetable
     rate_limit, clock_skew  wrap API calls: their rate, and a warning about a wrong clock; timed_calls measures them

@@ -16,7 +16,8 @@ import anyio.to_thread
 
 from bulkup.api import composition
 from bulkup.api.clock_skew import MAX_SKEW, ClockSkewCheck, ServiceClock, skew_text
-from bulkup.config import Settings, require_credentials, require_provider, with_region
+from bulkup.api.remote_provider import remote_provider
+from bulkup.config import Settings, require_provider
 from bulkup.config.provider_plugins import declaration_of
 from bulkup.errors import ServiceError
 from bulkup.helpers.clock import Clock, SystemClock
@@ -47,9 +48,10 @@ async def check_online(
         return ("the embedded server needs no account",)
     if not declaration_of(name).has_api:
         return (f"{name} makes no API call",)
-    settings = with_region(settings, environ)
     service_clock, begun = ServiceClock(clock), clock.monotonic()
-    with contextlib.closing(await _provider(settings, profile, environ, service_clock)) as provider:
+    sources = await anyio.to_thread.run_sync(composition.resolve_sources, settings)
+    building = remote_provider(settings, profile, environ, clock, sources=sources, service_time=service_clock.now)
+    with contextlib.closing(await building) as provider:
         return await _checked(provider, settings, service_clock, begun)
 
 
@@ -64,18 +66,6 @@ async def _checked(provider: Provider, settings: Settings, service_clock: Servic
                 redact(error.problem, provider).message, hint=_hint(error.problem.kind, service_clock)
             ) from None
     return (f"{found}, after {clock.monotonic() - begun:.2f} s", _about(service_clock))
-
-
-async def _provider(
-    settings: Settings, profile: str | None, environ: Mapping[str, str], clock: ServiceClock
-) -> Provider:
-    in_thread = anyio.to_thread.run_sync
-    sources = await in_thread(composition.resolve_sources, settings)
-    values = await in_thread(composition.provider_settings, settings, sources)
-    secrets = await in_thread(functools.partial(require_credentials, settings, environ, profile=profile))
-    base_url = composition.public_base_url(settings)
-    composition.check_proxy(base_url)
-    return composition.build_provider(settings, base_url, secrets, values, clock.local, clock.now)
 
 
 async def _round_trip(provider: Provider, call: ApiCall, clock: Clock) -> str:

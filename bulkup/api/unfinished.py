@@ -12,7 +12,8 @@ import anyio
 import anyio.to_thread
 
 from bulkup.api import composition
-from bulkup.config import Settings, require_credentials, require_provider, with_region
+from bulkup.api.remote_provider import remote_provider
+from bulkup.config import Settings
 from bulkup.config.shard_journals import journals_beside
 from bulkup.errors import JournalLockedError, MachineError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
@@ -42,7 +43,7 @@ async def unfinished_uploads(
     their uploads too. Raises `BulkupError`; no run of these journals may be under way.
     """
     clock = clock or SystemClock()
-    provider = await _provider(settings, profile, os.environ if environ is None else environ, clock)
+    provider = await remote_provider(settings, profile, os.environ if environ is None else environ, clock)
     if not provider.capabilities.lists_unfinished:
         raise UsageError(f"{provider.name} cannot list unfinished uploads", hint="see the provider's page")
     transport = Transport(composition.transport_options(settings), clock)
@@ -70,15 +71,6 @@ async def _hold(lock: Lock) -> None:
         await lock.acquire(wait=False, sleep=anyio.sleep)
     except JournalLockedError as error:
         raise JournalLockedError(error.message, hint="remove uploads when that run has ended") from error
-
-
-async def _provider(settings: Settings, profile: str | None, environ: Mapping[str, str], clock: Clock) -> Provider:
-    require_provider(settings)
-    settings = with_region(settings, environ)
-    in_thread = anyio.to_thread.run_sync
-    values = await in_thread(composition.provider_settings, settings, ())
-    secrets = await in_thread(functools.partial(require_credentials, settings, environ, profile=profile))
-    return composition.build_provider(settings, composition.public_base_url(settings), secrets, values, clock)
 
 
 def _with_journals(found: Sequence[UnfinishedUpload], journals: Sequence[str]) -> list[UnfinishedRow]:

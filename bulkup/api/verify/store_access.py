@@ -16,7 +16,8 @@ import anyio.to_thread
 
 from bulkup.api import composition
 from bulkup.api.rate_limit import RateLimitedCall
-from bulkup.config import Settings, require_credentials, require_provider
+from bulkup.api.remote_provider import remote_provider
+from bulkup.config import Settings, require_provider
 from bulkup.errors import ServiceError
 from bulkup.helpers.clock import Clock
 from bulkup.helpers.quick_dataclass import dataclass
@@ -118,13 +119,6 @@ async def _remote(
     clock: Clock,
     stack: contextlib.AsyncExitStack,
 ) -> tuple[Provider, Destination]:
-    in_thread = anyio.to_thread.run_sync
-    lists = settings.asset_map is not None or settings.urls is not None
-    sources = composition.resolve_sources(settings) if lists else ()  # the lists name files of the sources
-    values = await in_thread(composition.provider_settings, settings, sources)
-    secrets = await in_thread(functools.partial(require_credentials, settings, environ, profile=profile))
-    base_url = composition.public_base_url(settings)
-    composition.check_proxy(base_url)
-    provider = composition.build_provider(settings, base_url, secrets, values, clock)
+    provider = await remote_provider(settings, profile, environ, clock)
     stack.callback(provider.close)
-    return provider, composition.destination(settings, provider, base_url)
+    return provider, composition.destination(settings, provider, provider.config.base_url)
