@@ -113,7 +113,8 @@ _FIELDS: dict[type, Mapping[str, ModelField]] = {}
 _VALIDATORS: dict[type, SchemaValidator] = {}
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True)
+# Not `frozen_default`: mypy would take the type of an attribute from `__set__` (see `written_value`).
+@dataclass_transform(kw_only_default=True)
 class CheckedModel:
     """The base of models. Objects are frozen, and never contain a value that was not checked.
 

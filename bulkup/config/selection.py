@@ -7,7 +7,16 @@ from typing import Any, Literal
 
 from bulkup.config.checked_model import CheckedModel, check
 from bulkup.config.declaration import Option, Panel, setting
-from bulkup.config.setting_types import Count, Paths, PathText, Patterns, Seconds, ShardOfRun, SizeInBytes
+from bulkup.config.setting_types import (
+    Count,
+    OptionalSeconds,
+    OptionalShard,
+    OptionalSize,
+    Paths,
+    PathText,
+    Patterns,
+    Seconds,
+)
 from bulkup.config.units import SIZE
 
 
@@ -59,7 +68,7 @@ class Selection(CheckedModel):
         "Paths in the list of `files_from` end in a NUL byte instead of a line end, as `find -print0` writes them.",
         option=Option("Names in --files-from end in NUL.", Panel.FILES, names=("--null", "-0")),
     )
-    shard: ShardOfRun | None = setting(
+    shard: OptionalShard = setting(
         None,
         "Take only the files of shard K of N, such as `2/4`, so that N runs share a tree. A hash of its path relative "
         "to the source decides where a file belongs: always to the same shard, on every machine and wherever the "
@@ -72,13 +81,13 @@ class Selection(CheckedModel):
         about_default="A run takes all files.",
         option=Option("Take only the files of shard K of N, e.g. 2/4.", Panel.FILES),
     )
-    min_size: SizeInBytes | None = setting(
+    min_size: OptionalSize = setting(
         None,
         "Smaller files are left out.",
         about_default="There is no limit.",
         option=Option("Smallest file, e.g. 10k.", Panel.FILES),
     )
-    max_size: SizeInBytes | None = setting(
+    max_size: OptionalSize = setting(
         None,
         "Larger files are left out.",
         about_default="The service's own limit is the only one.",
@@ -91,7 +100,7 @@ class Selection(CheckedModel):
         about_default="No file waits, because a run detects files that change while it reads them.",
         option=Option("Leave out files changed less than this ago, e.g. 5m.", Panel.FILES),
     )
-    max_age: Seconds | None = setting(
+    max_age: OptionalSeconds = setting(
         None,
         "Files that changed longer than this time ago are left out.",
         about_default="There is no limit.",

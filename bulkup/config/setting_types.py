@@ -42,11 +42,14 @@ from bulkup.model.shard import Shard, parse_shard
 
 _IPV4 = "an IPv4 address such as 203.0.113.7, or its integer"
 if TYPE_CHECKING:
+    import datetime as dt
+
     from bulkup.config.described_service import HttpDescription
     from bulkup.config.local_time import TimeOfDay
     from bulkup.config.notify_table import Notify
     from bulkup.config.report_table import ReportAfterRuns
     from bulkup.config.timetable import Timetable
+    from bulkup.config.written_value import WrittenValue
 else:
     HttpDescription = Notify = ReportAfterRuns = TimeOfDay = Timetable = object
 
@@ -223,7 +226,6 @@ HeaderText = Annotated[
     ValueForm("1 to 64 printable ASCII characters, without a space at either end", "ID"),
 ]
 BaseUrl = Annotated[str, Plain(_base_url), ValueForm(base_url.EXPECTED, "URL", "url")]
-ShardOfRun = Annotated[Shard, Plain(parse_shard), ValueForm(shard.EXPECTED, "K/N")]
 Count = Annotated[int, Before(_number), Limits(ge=1), ValueForm("a whole number from 1", "N")]
 MOST_CONCURRENCY = 1024
 Concurrency = Annotated[
@@ -242,19 +244,51 @@ Rate = Annotated[
     Limits(ge=0, allow_inf_nan=False),
     ValueForm("a number of calls per second, or 0 for no limit", "N", unit="calls per second"),
 ]
-SizeInBytes = Annotated[int, Before(parse_size), ValueForm(units.SIZE, "SIZE", unit="bytes")]
-SizeAboveZero = Annotated[
-    int, Before(parse_size), Limits(ge=1), ValueForm(f"{units.SIZE}, larger than 0", "SIZE", unit="bytes")
-]
-Seconds = Annotated[float, Before(parse_duration), ValueForm(units.DURATION, "TIME", unit="seconds")]
-SecondsAboveZero = Annotated[
-    float,
-    Before(parse_duration),
-    Limits(gt=0),
-    ValueForm(f"{units.DURATION}, longer than 0", "TIME", unit="seconds"),
-]
-BandwidthLimit = Annotated[Timetable, Plain(_timetable), ValueForm(units.BANDWIDTH, "RATE")]
-LocalTime = Annotated[TimeOfDay, Plain(_time_of_day), ValueForm(units.TIME_OF_DAY, "HH:MM")]
+if TYPE_CHECKING:
+    SizeInBytes = WrittenValue[int, int | str]
+    SizeAboveZero = WrittenValue[int, int | str]
+    PartSize = WrittenValue[int, int | str]
+    Seconds = WrittenValue[float, float | str]
+    SecondsAboveZero = WrittenValue[float, float | str]
+    Lifetime = WrittenValue[float, float | str]
+    OptionalSize = WrittenValue[int | None, int | str | None]
+    OptionalSizeAboveZero = WrittenValue[int | None, int | str | None]
+    OptionalSeconds = WrittenValue[float | None, float | str | None]
+    OptionalSecondsAboveZero = WrittenValue[float | None, float | str | None]
+    OptionalShard = WrittenValue[Shard | None, Shard | str | None]
+    OptionalBandwidthLimit = WrittenValue[Timetable | None, Timetable | str | int | None]
+    OptionalLocalTime = WrittenValue[TimeOfDay | None, TimeOfDay | dt.time | str | None]
+else:
+    ShardOfRun = Annotated[Shard, Plain(parse_shard), ValueForm(shard.EXPECTED, "K/N")]
+    SizeInBytes = Annotated[int, Before(parse_size), ValueForm(units.SIZE, "SIZE", unit="bytes")]
+    SizeAboveZero = Annotated[
+        int, Before(parse_size), Limits(ge=1), ValueForm(f"{units.SIZE}, larger than 0", "SIZE", unit="bytes")
+    ]
+    Seconds = Annotated[float, Before(parse_duration), ValueForm(units.DURATION, "TIME", unit="seconds")]
+    SecondsAboveZero = Annotated[
+        float,
+        Before(parse_duration),
+        Limits(gt=0),
+        ValueForm(f"{units.DURATION}, longer than 0", "TIME", unit="seconds"),
+    ]
+    BandwidthLimit = Annotated[Timetable, Plain(_timetable), ValueForm(units.BANDWIDTH, "RATE")]
+    LocalTime = Annotated[TimeOfDay, Plain(_time_of_day), ValueForm(units.TIME_OF_DAY, "HH:MM")]
+    PartSize = Annotated[
+        int,
+        Before(parse_size),
+        Limits(ge=5 * 1024**2, le=5 * 1024**3),
+        ValueForm("a size from 5M to 5G", "SIZE", unit="bytes"),
+    ]
+    Lifetime = Annotated[
+        float,
+        Before(parse_duration),
+        Limits(ge=1, le=7 * 24 * 3600),
+        ValueForm(f"{units.DURATION}, from 1s to 7d", "TIME", unit="seconds"),
+    ]
+    OptionalSize, OptionalSizeAboveZero = SizeInBytes | None, SizeAboveZero | None
+    OptionalSeconds, OptionalSecondsAboveZero = Seconds | None, SecondsAboveZero | None
+    OptionalShard = ShardOfRun | None
+    OptionalBandwidthLimit, OptionalLocalTime = BandwidthLimit | None, LocalTime | None
 Extensions = Annotated[
     Mapping[str, str],
     Plain(parse_extensions),
@@ -281,18 +315,6 @@ LongHeaderText = Annotated[
     str,
     Limits(pattern=r"^[!-~]([ -~]{0,2046}[!-~])?$"),
     ValueForm("printable ASCII characters, without a space at either end", "TEXT"),
-]
-PartSize = Annotated[
-    int,
-    Before(parse_size),
-    Limits(ge=5 * 1024**2, le=5 * 1024**3),
-    ValueForm("a size from 5M to 5G", "SIZE", unit="bytes"),
-]
-Lifetime = Annotated[
-    float,
-    Before(parse_duration),
-    Limits(ge=1, le=7 * 24 * 3600),
-    ValueForm(f"{units.DURATION}, from 1s to 7d", "TIME", unit="seconds"),
 ]
 ObjectKey = Annotated[str, Plain(check_object_key), ValueForm(object_key.EXPECTED, "TEMPLATE")]
 GitRef = Annotated[

@@ -15,19 +15,20 @@ from bulkup.config.checked_model import check
 from bulkup.config.declaration import Option, Panel, setting
 from bulkup.config.setting_types import (
     Address,
-    BandwidthLimit,
     Concurrency,
     Count,
-    LocalTime,
     Name,
     NotifyTable,
+    OptionalBandwidthLimit,
+    OptionalLocalTime,
+    OptionalSecondsAboveZero,
+    OptionalSizeAboveZero,
     PathText,
     Processes,
     Rate,
     ReportTable,
     Seconds,
     SecondsAboveZero,
-    SizeAboveZero,
     SizeInBytes,
 )
 
@@ -124,7 +125,7 @@ class Settings(Buckets):
         "themselves when a client is too fast.",
         option=Option("API calls per second; 0: no limit.", Panel.SPEED),
     )
-    bwlimit: BandwidthLimit | None = setting(
+    bwlimit: OptionalBandwidthLimit = setting(
         None,
         "The most bytes of files to send per second, by all processes of the run together: a rate with its unit such "
         "as `20M`, `off`, or a timetable such as `Mon-Fri 08:00,2M 18:00,off`. Headers, TLS and packets come on top, "
@@ -191,7 +192,7 @@ class Settings(Buckets):
         about_default="Files are sent as they are found, large ones a little earlier, which is fastest.",
         option=Option("Send files by path, age or size.", Panel.SPEED),
     )
-    max_duration: SecondsAboveZero | None = setting(
+    max_duration: OptionalSecondsAboveZero = setting(
         None,
         "The time after which a run starts no new file. Files in flight are finished, however long they take. Calls "
         "for further URLs end within `grace`. The rest is left to the next run, and the exit code is 6. Time spent "
@@ -199,7 +200,7 @@ class Settings(Buckets):
         about_default="There is no limit.",
         option=Option("Start no new file after this time; exit code 6.", Panel.SPEED),
     )
-    until: LocalTime | None = setting(
+    until: OptionalLocalTime = setting(
         None,
         "The local time of day after which a run starts no new file: the next time that the clock shows it, which may "
         "be tomorrow. The run then ends as after `max_duration`, whichever comes first."
@@ -217,7 +218,7 @@ class Settings(Buckets):
         about_default="There is no limit.",
         option=Option("Send at most this many files; exit code 6.", Panel.SPEED),
     )
-    max_bytes: SizeAboveZero | None = setting(
+    max_bytes: OptionalSizeAboveZero = setting(
         None,
         "The size of the files after which a run starts no new file. The last file may exceed it, because a file "
         "larger than the limit could otherwise never be sent. Bytes that are sent again do not count. Otherwise as "

@@ -249,7 +249,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path) ->
 
 def test_settings_are_immutable(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
-        settle(tmp_path, profile=None).settings.attempts = 1  # type: ignore[misc]  # the purpose of the test
+        settle(tmp_path, profile=None).settings.attempts = 1
 
 
 def test_every_provider_is_a_valid_provider() -> None:
