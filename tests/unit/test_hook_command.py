@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import anyio
 import psutil
 import pytest
+from anyio.abc import Process
 
 from bulkup.api.notify.hook_command import environment_without_secrets, run_hook
 from bulkup.config import Settings
@@ -39,26 +41,61 @@ async def test_a_command_that_fails(argv: list[str], reason: str) -> None:
     assert await run_hook(argv, {}, b"") == reason
 
 
-async def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
-    script = (
+def hanging(ids: Path) -> str:
+    """Return a script that starts a child and then hangs. It writes both process ids to a file."""
+    return (
         "import os, subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-I', '-c', 'import time; time.sleep(600)'])\n"
-        f"open({str(tmp_path / 'new')!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
-        f"os.rename({str(tmp_path / 'new')!r}, {str(tmp_path / 'ids')!r})\n"
+        f"open({str(ids) + '.new'!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        f"os.rename({str(ids) + '.new'!r}, {str(ids)!r})\n"
         "time.sleep(600)"
     )
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run_hook, [*PYTHON, script], {}, b"")
-        with anyio.fail_after(60):
-            while not (tmp_path / "ids").exists():
-                await anyio.sleep(0.01)
-        processes = [psutil.Process(int(number)) for number in (tmp_path / "ids").read_text().split()]
-        tasks.cancel_scope.cancel()
+
+
+async def named(ids: Path) -> list[psutil.Process]:
+    """Wait for the file, and return the processes."""
+    with anyio.fail_after(60):
+        while not ids.exists():
+            await anyio.sleep(0.01)
+    return [psutil.Process(int(number)) for number in ids.read_text().split()]
+
+
+def assert_that_they_end(processes: list[psutil.Process]) -> None:
+    assert len(processes) == 2
     deadline = time.monotonic() + 60
     for process in processes:
         while is_running(process):
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+async def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
+    ids = tmp_path / "ids"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run_hook, [*PYTHON, hanging(ids)], {}, b"")
+        processes = await named(ids)
+        tasks.cancel_scope.cancel()
+    assert_that_they_end(processes)
+
+
+async def test_a_command_cancelled_while_it_starts_is_killed_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine, the command may run for some time before this process has opened its pipes."""
+    ids, open_process = tmp_path / "ids", anyio.open_process
+    processes: list[psutil.Process] = []
+
+    async def slow(*arguments: Any, **options: Any) -> Process:
+        process = await open_process(*arguments, **options)
+        processes.extend(await named(ids))
+        tasks.cancel_scope.cancel()
+        await anyio.sleep(0)
+        return process
+
+    monkeypatch.setattr(anyio, "open_process", slow)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run_hook, [*PYTHON, hanging(ids)], {}, b"")
+    assert_that_they_end(processes)
 
 
 def is_running(process: psutil.Process) -> bool:

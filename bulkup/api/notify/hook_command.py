@@ -37,9 +37,10 @@ async def run_hook(argv: Sequence[str], environ: Mapping[str, str], data: bytes)
     Its output goes to standard error. If this is cancelled, the command and its children are killed.
     """
     try:
-        process = await anyio.open_process(
-            argv, stdin=subprocess.PIPE, stdout=_STANDARD_ERROR, stderr=None, env=environ, start_new_session=True
-        )
+        with anyio.CancelScope(shield=True):  # cancelled here, it would leave the children of the command running
+            process = await anyio.open_process(
+                argv, stdin=subprocess.PIPE, stdout=_STANDARD_ERROR, stderr=None, env=environ, start_new_session=True
+            )
     except OSError as error:
         return f"it cannot be run: {error.strerror or error}"
     try:
