@@ -1141,7 +1141,7 @@ class JournalMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-TestJournalModel = JournalMachine.TestCase
+TestJournalModel = pytest.mark.unmeasured(JournalMachine.TestCase)
 TestJournalModel.settings = settings(max_examples=25, stateful_step_count=25, suppress_health_check=list(HealthCheck))
 
 

@@ -453,7 +453,7 @@ class JournalMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-TestJournalCrashes = JournalMachine.TestCase
+TestJournalCrashes = pytest.mark.unmeasured(JournalMachine.TestCase)
 TestJournalCrashes.settings = settings(
     max_examples=20, stateful_step_count=30, derandomize=True, suppress_health_check=list(HealthCheck)
 )

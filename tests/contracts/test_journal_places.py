@@ -245,5 +245,5 @@ class PlacesMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-TestPlacesModel = PlacesMachine.TestCase
+TestPlacesModel = pytest.mark.unmeasured(PlacesMachine.TestCase)
 TestPlacesModel.settings = settings(max_examples=25, stateful_step_count=20, suppress_health_check=list(HealthCheck))

@@ -222,6 +222,7 @@ def checked(place: Setting, provider: Provider, file: FileSpec, *answers: ApiAns
     return tickets
 
 
+@pytest.mark.unmeasured
 @given(name=NAMES, extension=NAMES)
 @example("a\r\nX-Evil: 1.mp4", "mp4")
 @example('a"; filename="b', "m\x00p")
@@ -238,6 +239,7 @@ def test_file_names(here: Setting, service: str, name: str, extension: str) -> N
         checked(here, provider, spec(name, extension), *[json_answer(session)] * 3)
 
 
+@pytest.mark.unmeasured
 @given(ending=ENDINGS, told=TEXT, header=TEXT)
 @example("/k?X-Amz-Signature=a%2Fb", "x1", "x")
 @example(SPLITTING, "x1", "x")

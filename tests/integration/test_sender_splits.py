@@ -81,6 +81,7 @@ def in_pieces(pieces: list[bytes], *, close: bool) -> Script:
     return script
 
 
+@pytest.mark.unmeasured
 @given(cuts=st.lists(st.integers(0, 200), max_size=12), close=st.booleans())
 @example(cuts=list(range(200)), close=False)
 @settings(FEW, max_examples=25)
@@ -96,6 +97,7 @@ def test_any_split_of_an_answer_gives_the_same_result(place: Place, name: str, c
     assert isinstance(result, StorageAnswer)
 
 
+@pytest.mark.unmeasured
 @given(name=st.sampled_from(list(ANSWERS)), kept=st.integers(0, 200), rubbish=RUBBISH)
 @FEW
 def test_any_prefix_followed_by_garbage_is_an_answer_or_a_fault(
@@ -106,6 +108,7 @@ def test_any_prefix_followed_by_garbage_is_an_answer_or_a_fault(
     assert isinstance(result, StorageAnswer) or result.kind is ProblemKind.TRANSIENT
 
 
+@pytest.mark.unmeasured
 @given(name=st.sampled_from(list(ANSWERS)), at=st.integers(0, 200), byte=st.binary(min_size=1, max_size=1))
 @FEW
 def test_any_changed_byte_is_an_answer_or_a_fault(place: Place, name: str, at: int, byte: bytes) -> None:

@@ -64,6 +64,7 @@ def test_a_date_header_is_parsed(moment: dt.datetime) -> None:
     assert http_date(email.utils.format_datetime(there, usegmt=True), None) == there.timestamp()
 
 
+@pytest.mark.unmeasured
 @given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}.*", fullmatch=True))
 def test_any_text_gives_a_finite_time_or_none(text: str) -> None:
     for moment in (unix_time(text), http_date(text, None)):

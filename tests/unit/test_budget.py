@@ -284,7 +284,7 @@ class BudgetMachine(RuleBasedStateMachine):
             self.loop.run_until_complete(asyncio.sleep(0))
 
 
-TestBudgetMachine = BudgetMachine.TestCase
+TestBudgetMachine = pytest.mark.unmeasured(BudgetMachine.TestCase)
 TestBudgetMachine.settings = settings(max_examples=200, stateful_step_count=25)
 
 

@@ -64,6 +64,7 @@ class Trial:
         return wanted
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", LINKS)
 def test_it_soon_reaches_nine_tenths_of_the_best_goodput(name: str) -> None:
     """On average over a period in which other numbers are tried, and over two kinds of weather on a noisy link."""
@@ -91,6 +92,7 @@ RUNS = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", RUNS)
 def test_a_short_run_over_tcp_takes_little_longer_than_with_the_best_number(name: str) -> None:
     """New connections begin slowly, and connections that are too many lose packets in the queue before the link."""
@@ -135,6 +137,7 @@ def test_the_round_trip_shows_that_the_first_files_share_a_full_link(round_trip:
     assert (max(trial.workers(0.0)) > OPTIONS.unanswered) is more
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("server", [0.06, 0.1])
 @pytest.mark.parametrize("size", [64 * KIB, 256 * KIB])
 def test_a_near_store_that_takes_long_for_a_file_gets_many_workers(server: float, size: int) -> None:
@@ -159,6 +162,7 @@ def test_no_more_workers_are_tried_while_files_wait_for_one_another() -> None:
     assert max(trial.workers(0.0)) <= 4 * FIRST
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("cores", "more"), [(0.95, False), (0.5, True)])
 def test_no_more_workers_are_tried_while_this_process_uses_a_whole_core(cores: float, more: bool) -> None:
     """Each new connection costs CPU time, with TLS a millisecond, that the process does not have."""
@@ -167,12 +171,14 @@ def test_no_more_workers_are_tried_while_this_process_uses_a_whole_core(cores: f
     assert (max(trial.workers(0.0)) > FIRST) is more
 
 
+@pytest.mark.unmeasured
 def test_workers_grow_once_the_core_is_idle_again() -> None:
     trial = Trial(Link(1e9, 0.0005, fixed(10 * KIB), server=0.005))
     trial.world.run(8.0, lambda seen: trial.observe(dataclasses.replace(seen, cores=0.95 if seen.now < 4 else 0.3)))
     assert max(trial.workers(0.0)) > FIRST
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("noise", [0.02, 0.05, 0.15])
 def test_more_workers_without_more_goodput_do_not_stay(noise: float) -> None:
     """Where the processor is the limit they only cost memory and latency."""
@@ -190,6 +196,7 @@ BAD_MINUTES = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", BAD_MINUTES)
 def test_the_goodput_recovers_after_a_bad_minute(kind: str) -> None:
     """The number of workers does not collapse meanwhile."""
@@ -213,6 +220,7 @@ def test_a_throttling_host_does_not_change_the_number(bears: int) -> None:
     assert trial.world.files / 60 >= 0.7 * world.files / 10
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("before", "after"),
     [

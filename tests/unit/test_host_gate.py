@@ -345,7 +345,7 @@ class Hosts(RuleBasedStateMachine):
             assert self.gate.room(max(self.now, self.gate.closed_until)) >= 1
 
 
-TestHosts = Hosts.TestCase
+TestHosts = pytest.mark.unmeasured(Hosts.TestCase)
 
 
 def test_the_time_of_a_pause_of_the_run_is_no_outage() -> None:

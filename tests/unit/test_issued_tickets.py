@@ -89,6 +89,7 @@ def test_all_parts_of_a_file_belong_to_one_object() -> None:
         assert issued.clash(Ticket(first, str(number), more_urls=(more,)), file) == clash
 
 
+@pytest.mark.unmeasured
 def test_many_tickets_are_remembered_without_a_false_alarm() -> None:
     issued = IssuedTickets()
     for number in range(100_000):
@@ -97,6 +98,7 @@ def test_many_tickets_are_remembered_without_a_false_alarm() -> None:
         assert issued.clash(ticket(f"id-{number}"), b"/data/x") == "an id"
 
 
+@pytest.mark.unmeasured
 def test_tickets_of_long_ago_are_forgotten() -> None:
     """Memory is bounded: 65,536 buckets of the newest fingerprints each."""
     issued = IssuedTickets(most=1)

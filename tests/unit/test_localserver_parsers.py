@@ -184,6 +184,7 @@ def places_in(value: Any) -> list[tuple[Any, Any]]:
     return [place for key in keys for place in ((value, key), *places_in(value[key]))]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", READERS)
 @given(data=st.data())
 @settings(max_examples=60)

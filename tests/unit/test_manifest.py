@@ -105,6 +105,7 @@ def clean(text: str | None) -> str | None:
     return None if text is None else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
+@pytest.mark.unmeasured
 @given(st.lists(rows(), max_size=4))
 def test_every_row_can_be_read_from_json_lines(given_rows: list[ManifestRow]) -> None:
     lines = jsonl(given_rows)
@@ -117,6 +118,7 @@ def test_every_row_can_be_read_from_json_lines(given_rows: list[ManifestRow]) ->
         assert line["remote"] == {clean(k): v for k, v in values.items()}
 
 
+@pytest.mark.unmeasured
 @given(st.lists(rows(), max_size=4))
 def test_every_row_can_be_read_from_csv(given_rows: list[ManifestRow]) -> None:
     lines = [{name: unguarded(cell) for name, cell in line.items()} for line in as_csv(given_rows)]
@@ -128,6 +130,7 @@ def test_every_row_can_be_read_from_csv(given_rows: list[ManifestRow]) -> None:
             assert line[name] == ("" if from_json[name] is None else str(from_json[name]))
 
 
+@pytest.mark.unmeasured
 @given(st.lists(rows(), max_size=4))
 def test_no_csv_cell_is_a_formula(given_rows: list[ManifestRow]) -> None:
     for line in as_csv(given_rows):

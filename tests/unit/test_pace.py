@@ -136,6 +136,7 @@ def test_requests_may_always_begin_in_the_end(steps: list[tuple[float, str]]) ->
     assert pace.room(pace.next_at(now)) >= 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("asks", [None, 1.0, 300.0])
 @pytest.mark.parametrize("workers", [16, 64])
 def test_the_allowed_rate_is_used_with_few_refusals(asks: float | None, workers: int) -> None:
@@ -167,6 +168,7 @@ LIMITS: dict[str, tuple[Callable[[], LimitedHost], float, float]] = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", LIMITS)
 def test_other_rate_limits_are_learned(name: str) -> None:
     """In the second half of the time, nine tenths of the allowed rate are used. Pauses take time, too."""
@@ -178,6 +180,7 @@ def test_other_rate_limits_are_learned(name: str) -> None:
     assert host.tries(seconds / 2) < 1.3
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("asks", [None, 1.0])
 @pytest.mark.parametrize(("most", "least"), [(4, 0.85), (8, 0.85), (16, 0.9), (24, 0.9)])
 def test_a_limit_on_the_number_of_requests_is_not_taken_for_a_rate(most: int, least: float, asks: float | None) -> None:
@@ -188,6 +191,7 @@ def test_a_limit_on_the_number_of_requests_is_not_taken_for_a_rate(most: int, le
     assert host.tries() < 1.1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("asks", [None, 1.0])
 @pytest.mark.parametrize(("rate", "expected"), [(800.0, 0.9 * 800), (math.inf, 5 * RATE), (10.0, 0.9 * 10)])
 def test_a_limit_that_changes_is_found(asks: float | None, rate: float, expected: float) -> None:
@@ -200,6 +204,7 @@ def test_a_limit_that_changes_is_found(asks: float | None, rate: float, expected
     assert host.tries(20.0) < 1.3
 
 
+@pytest.mark.unmeasured
 def test_a_limit_on_the_number_that_becomes_one_on_the_rate_is_found() -> None:
     """And back again."""
     host = LimitedHost(AtOnce(16), latency=0.02)
@@ -211,6 +216,7 @@ def test_a_limit_on_the_number_that_becomes_one_on_the_rate_is_found() -> None:
         assert host.tries(begin) < 1.1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("share", "asks", "least"),
     [(0.01, None, 300), (0.03, None, 120), (0.075, None, 90), (0.15, None, 50), (0.3, None, 20), (0.075, 1.0, 90)],

@@ -52,6 +52,7 @@ def at(now: int) -> Any:
     return patch.object(botocore.auth, "get_current_datetime", lambda: dt.datetime.fromtimestamp(now, dt.UTC))
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=400, deadline=None)
 @given(
     *(MOMENTS, KEYS, SECRETS, SECRETS, st.none() | SECRETS, REGIONS, HOSTS, HEADERS, QUERIES),
