@@ -10,6 +10,7 @@
     ticket_text       tickets as text; stat_columns has the numbers of a file's identity, digest_column its digest
     destination       the service and account that are part of a row's key
     kept_rejections   the service's rejections, which the next run need not ask for again
+    skipped_rejections  rejected files that a later run has skipped
     unfinished_paths  files that are not uploaded, for `bulkup retry`
     reader            rows for commands; failure_groups has those of failed files by reason, file_record one file,
                       and upload_rows those of uploads, for `bulkup verify`; merged_manifest reads several journals

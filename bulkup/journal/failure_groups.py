@@ -12,6 +12,7 @@ from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal.database import row_values
 from bulkup.journal.kept_rejections import shown_reason
 from bulkup.journal.reader import Reader
+from bulkup.journal.skipped_rejections import NOT_SKIPPED, skipping_run
 from bulkup.model.journal_rows import FailureGroup
 from bulkup.model.states import NOT_UPLOADED, FileState
 
@@ -19,7 +20,7 @@ from bulkup.model.states import NOT_UPLOADED, FileState
 # integers have 64 bits, and sparse files can have exabytes.
 _COUNTED = """
 SELECT state, error, count(*), sum(size >> 32), sum(size & 0xFFFFFFFF), source_id, min(path)
-FROM files WHERE state IN ({states}) AND run_id >= ? GROUP BY state, error
+FROM files WHERE state IN ({states}) AND run_id >= ? AND {shown} GROUP BY state, error
 """
 _OTHER = "other reasons"
 _UNKNOWN = "no reason was recorded"
@@ -40,11 +41,13 @@ def failure_groups(
 ) -> list[FailureGroup]:
     """Return the groups, the largest first. `alike` returns a reason without the details of single files.
 
-    With `since`, the number of a run, files count that it or a later run has met. Raises `JournalError`.
+    With `since`, the number of a run, files count that it or a later run has met. Rejected files that a later run has
+    skipped do not count. Raises `JournalError`.
     """
     roots = {source.id: source.root for source in reader.sources()}
     groups: dict[tuple[FileState, str], FailureGroup] = {}
-    query = _COUNTED.format(states=", ".join(f"'{state.value}'" for state in NOT_UPLOADED))
+    shown = NOT_SKIPPED.format(run=skipping_run(reader))
+    query = _COUNTED.format(states=", ".join(f"'{state.value}'" for state in NOT_UPLOADED), shown=shown)
     for state, error, files, high, low, source_id, path in reader.stream(query, since):
         with row_values(reader.path):
             status, text = FileState(state), shown_reason(error) or _UNKNOWN

@@ -10,6 +10,7 @@ from bulkup.journal.database import row_values
 from bulkup.journal.digest_column import loaded_digest
 from bulkup.journal.lookup import decode_remote
 from bulkup.journal.reader import Reader
+from bulkup.journal.skipped_rejections import NOT_SKIPPED, skipping_run
 from bulkup.journal.stat_columns import unsigned_stat
 from bulkup.model.files import Stat
 from bulkup.model.states import NOT_UPLOADED
@@ -129,8 +130,8 @@ def removed_paths(reader: Reader, page: UploadPage, numbers: Sequence[int]) -> s
 
 
 def files_not_uploaded(reader: Reader) -> int:
-    """Return how many files no run has uploaded, without those in progress."""
-    return int(reader.rows(_OTHERS)[0][0])
+    """Return how many files no run has uploaded, without those in progress and those that were skipped."""
+    return int(reader.rows(f"{_OTHERS} AND {NOT_SKIPPED.format(run=skipping_run(reader))}")[0][0])
 
 
 def stat_in(row: UploadRow) -> Stat:

@@ -218,3 +218,21 @@ def test_a_retry_finds_service_and_journal_as_failures_does(tmp_path: Path) -> N
             retried = run("retry", *named, "--json", "--retry-rejected", env=env).expect(3)
             assert retried.summary["files"]["rejected"] == 1
     run("retry", str(tmp_path / "other"), env=env).expect(2, "there is no journal")
+
+
+def test_files_that_a_later_run_skips_are_no_failures(tmp_path: Path) -> None:
+    """Until a run rejects them again."""
+    world = World(tmp_path)
+    (world.source / "a.mp4").write_bytes(b"a")
+    (world.source / "notes.txt").write_bytes(b"no medium")
+    journal = ("--journal", str(world.journal))
+
+    def failed() -> tuple[int, int, int]:
+        listed = run("failures", *journal, "--reason", "", "--json").expect(0).lines
+        verified = run("verify", *journal, "--local", "--json").expect(0).lines[-1]
+        return len(run("failures", *journal, "--json").expect(0).lines), len(listed), verified["not_uploaded"]
+
+    with serving(world.store) as url:
+        for options, code, number in (((), 3, 1), (("--unsupported", "skip"), 0, 0), ((), 3, 1)):
+            world.upload(*world.to(url), *options, env=TOKEN).expect(code)
+            assert failed() == (number, number, number)

@@ -12,7 +12,8 @@ from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, ShardOfRun, SourceId
 from bulkup.journal import Reader
 from bulkup.journal.failure_groups import failure_groups
-from bulkup.model.states import NOT_UPLOADED
+from bulkup.journal.skipped_rejections import skipping_run
+from bulkup.model.states import NOT_UPLOADED, FileState
 from bulkup.pipeline.policy.common_refusals import alike
 from bulkup.reports.failure_report import (
     failed_file_line,
@@ -72,9 +73,11 @@ def failures(
 
 def _list_files(reader: Reader, reason: str, first: int, *, json: bool) -> None:
     """Print the files with a reason one by one. The reason may also be the common part that the groups show."""
-    wanted, none = reason.casefold(), True
+    wanted, none, skipping = reason.casefold(), True, skipping_run(reader)
     for row in reader.manifest(NOT_UPLOADED, first):
         text = row.error or ""
+        if row.status is FileState.REJECTED and row.run < skipping:
+            continue
         if wanted in text.casefold() or wanted in alike(text).casefold():
             none = False
             typer.echo(dumps(failed_file_object(row)) if json else failed_file_line(row))
