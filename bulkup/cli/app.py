@@ -48,11 +48,11 @@ COMMANDS = {
     "runs": _Command("journal_commands.runs_command:runs", "List the runs, the newest first; or prune the journal."),
     "verify": _Command(
         "journal_commands.verify_command:verify",
-        "Compare uploaded files with the disk and, where the service can tell, with what it has.",
+        "Compare uploaded files with the disk and, where the service can tell, with its objects.",
     ),
     "retry": _Command(
         "retry_command:retry",
-        "Upload again what failed, changed or was unreadable, and what an interrupted run has left.",
+        "Upload again files that failed, changed or were unreadable, and those that an interrupted run left.",
     ),
     "manifest": _Command(
         "journal_commands.manifest_command:manifest",
@@ -83,7 +83,7 @@ COMMANDS = {
     ),
     "config": _Command("config_commands:config_app", "Write, show and check the settings."),
     "doctor": _Command(
-        "doctor:doctor", "Examine what uploads depend on: versions, limits, clock, disk, journal, proxy, DNS and TLS."
+        "doctor:doctor", "Examine the basis of uploads: versions, limits, clock, disk, journal, proxy, DNS and TLS."
     ),
     "schedule": _Command(
         "schedule.schedule_commands:schedule_app", "Have systemd, cron or launchd start an upload at certain times."

@@ -108,7 +108,7 @@ def init_profile(
         bool | None, typer.Option("--ask/--no-ask", help="Ask for what is missing; default: on a terminal.")
     ] = None,
 ) -> None:
-    """Write a profile: ask for what the service needs, and check the result.
+    """Write a profile: ask for the settings of the service, and check the result.
 
     Example: bulkup config init nightly --provider magic-hour --source /data/media --set token=env:KEY --no-ask
     """

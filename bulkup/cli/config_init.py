@@ -65,7 +65,7 @@ def given_answers(provider: str | None, sources: Sequence[str], settings: Sequen
 
 
 def init(name: str | None, config: str | None, answers: Answers, cwd: str, *, ask: bool) -> None:
-    """Complete the answers, write the profile, and print what is left to do. Raises UsageError."""
+    """Complete the answers, write the profile, and print the next steps. Raises UsageError."""
     path, shown = target_file(config, cwd)
     name = name or (_asked("Name of the profile", "nightly") if ask else "nightly")
     require_new_profile(path, shown, name)
@@ -182,7 +182,7 @@ def _require_valid(answers: Answers) -> None:
 
 
 def _complaint(name: str, value: object) -> str | None:
-    """Return what is wrong with a value, None if nothing is. The value is not repeated."""
+    """Return the error of a value, None if it is valid. The value is not repeated."""
     try:
         Settings.model_validate({SETTINGS[name].field: value})
     except ValidationError:
@@ -200,7 +200,7 @@ def _asked(question: str, default: str | None = None) -> str:
 
 
 def _tell_next(name: str, config: str | None) -> None:
-    """Check the profile, and print what is wrong and the next commands. A variable may be set later."""
+    """Check the profile, and print its errors and the next commands. A variable may be set later."""
     file = f" --config {config}" if config is not None else ""
     try:
         check_profiles(profile=name, config_file=config, environ=os.environ, cwd=os.getcwd(), run_commands=False)

@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per findin
 def doctor(
     profile: Profile = None, config: Config = None, journal: JournalFile = None, as_json: AsJson = False
 ) -> None:
-    """Examine what uploads depend on: versions, limits, clock, disk, journal, proxy, DNS and TLS.
+    """Examine the basis of uploads: versions, limits, clock, disk, journal, proxy, DNS and TLS.
 
     Without a profile, only this machine is examined. Nothing is changed, and no call is made to the service; `bulkup
     config check --online` makes one.

@@ -26,7 +26,7 @@ def retry(
     json: Json = None,
     **options: Any,
 ) -> None:
-    """Upload again what failed, changed or was unreadable, and what an interrupted run has left.
+    """Upload again files that failed, changed or were unreadable, and those that an interrupted run left.
 
     The files come from the journal, so the sources are not walked. The settings are those of `bulkup upload`, and so
     are the exit codes. With --retry-rejected, rejected files are asked for again too. Without a provider, the service

@@ -127,6 +127,6 @@ class Buckets(Services):
         "Leave out files that the bucket of `s3` has already, with the same size and the same MD5 as ETag. The bucket "
         "is listed for this, and only files with an object of their size are read for the comparison. An object that "
         "was sent in parts, or is encrypted with KMS, has no MD5, so its file is sent again.",
-        about_default="The journal alone says what was uploaded.",
+        about_default="The journal alone says which files were uploaded.",
         option=Option("s3: leave out files that the bucket has already.", Panel.SERVICES, names=("--skip-existing",)),
     )

@@ -51,7 +51,7 @@ class Selection(CheckedModel):
         True,
         "Read the file `.bulkupignore` at the top of a source: its lines are patterns to leave out, and come before "
         "those of `exclude_from` and `exclude`. The file itself is not uploaded.",
-        about_default="Whoever has such a file in a source means it.",
+        about_default="A file of that name in a source is meant for bulkup.",
         option=Option(
             "Read .bulkupignore at the top of a source.", Panel.FILES, names=("--ignore-file/--no-ignore-file",)
         ),

@@ -189,7 +189,7 @@ class Settings(Buckets):
         "\n\n"
         "With `newest` and `max_files` or `until`, a run sends the most recent files first and leaves the others to "
         "later runs.",
-        about_default="Files are sent as they are found, large ones a little earlier, which is fastest.",
+        about_default="Files are sent in the order of the scan, large ones a little earlier, which is fastest.",
         option=Option("Send files by path, age or size.", Panel.SPEED),
     )
     max_duration: OptionalSecondsAboveZero = setting(
@@ -309,14 +309,14 @@ class Settings(Buckets):
     metrics_addr: Address | None = setting(
         None,
         "The address at which Prometheus can ask for the metrics of the run, until it ends. It needs the extra "
-        "`bulkup[metrics]`. Anyone who reaches the address can read them; they hold no secrets, but reasons of "
+        "`bulkup[metrics]`. Every program that reaches the address can read them; they hold no secrets, but reasons of "
         "failures.",
         about_default="There is no such server.",
         option=Option("Serve metrics at HOST:PORT while the run goes on.", Panel.OUTPUT),
     )
     notify: NotifyTable | None = setting(
         None,
-        "Who is notified of the start and the end of a run: pings, a webhook, a text for Slack, a command. "
+        "Receivers of notifications at the start and the end of a run: pings, a webhook, a text for Slack, a command. "
         "docs/notifications.md explains its keys. Notifications change neither a run nor its exit code.",
         about_default="No notifications are sent.",
     )

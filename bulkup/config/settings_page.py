@@ -1,11 +1,7 @@
-"""The reference part of docs/settings.md, made from the declarations of the settings.
-
-`make docs` runs this module as a program: it rewrites everything below the heading in the page named.
-"""
+"""The reference part of docs/settings.md, made from the declarations of the settings. `make docs` writes it."""
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -70,15 +66,3 @@ def _option(setting: Setting) -> str:
     names = ", ".join(f"`{name}`" for names in setting.option_names for name in names.split("/"))
     repeated = ", may be repeated" if setting.form.split is not None else ""
     return names + repeated if names else "none"
-
-
-def main(path: str) -> None:
-    """Rewrite the reference part of a page."""
-    with open(path, encoding="utf-8") as file:
-        page = file.read()
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(with_reference(page))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

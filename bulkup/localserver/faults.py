@@ -50,6 +50,11 @@ _POINTS: Final = {
 }
 
 
+def points_of(fault: FaultName) -> frozenset[FaultPoint]:
+    """Return the places where a fault is applied."""
+    return _POINTS[fault]
+
+
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
     """One `--fault`: its name, the share of requests that get it, and its maximum number of hits (None: no limit)."""
@@ -138,7 +143,7 @@ class _FaultState:
         """Return whether a request at this point may still get the fault."""
         spent = self.spec.first is not None and self._hits >= self.spec.first
         over = self._window_end is not None and now >= self._window_end
-        return point in _POINTS[self.spec.name] and not spent and not over
+        return point in points_of(self.spec.name) and not spent and not over
 
     def hit(self, now: float) -> Fault:
         """Count a hit, and open the window of `retry-later` at its first one."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_HINTS = (
+HINTS = (
     # A provider whose user owns keys and bucket has said what to check: `s3`.
     (r"\((check|set|the keys need) [^()]*\)", ""),
     (r"give a list with a new URL", ""),  # it has the next step
@@ -34,7 +34,7 @@ _HINTS = (
         'if that concerns all files, the file system has no stable inodes or change times: identity = "size-mtime"',
     ),
 )
-_COMPILED = [(re.compile(pattern, re.IGNORECASE), hint) for pattern, hint in _HINTS]
+_COMPILED = [(re.compile(pattern, re.IGNORECASE), hint) for pattern, hint in HINTS]
 
 
 def hint_for(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""What the journal says about an upload, and what the service says that it has of it."""
+"""An upload by the record in the journal, and by the record at the service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Upload(NamedTuple):
 
 
 class StoredObject(NamedTuple):
-    """What the service says about an upload that it has. None stands for what it does not tell."""
+    """The service's record of an upload that it has. None stands for a value that it does not tell."""
 
     size: int | None = None
     digest: Digest | None = None

@@ -5,7 +5,7 @@
        a slot is free     |      |-- receipts of one message --> recorder (one call) --> slots are free
                           '------'-- a problem --> the general way of a failed attempt
 
-A slot is what a worker is otherwise: there are as many as the worker limit says, and each has one file from the time
+A slot has the part of a worker. There are as many as the worker limit says. Each has one file from the time
 it leaves the ready queue until its row is on disk. So a kill makes the next run send at most one file per slot again.
 The gate of its host, memory and a slot admit each file before it is given away. Files arrive, end and are recorded in
 groups, and no task exists per file.
@@ -39,7 +39,7 @@ from bulkup.pipeline.under_way import SentBytes
 
 
 class AttemptEnds(Protocol):
-    """What follows an attempt, wherever it was made (`workers`)."""
+    """The steps after an attempt, wherever it was made (`workers`)."""
 
     @property
     def under_way(self) -> dict[Item, tuple[HostGate, float, SentBytes]]:
@@ -122,7 +122,7 @@ class Dispatcher:
         self._wake.set()
 
     def cancelled(self, attempts: Iterable[Attempt]) -> None:
-        """Give back what attempts held, because their processes have stopped sending."""
+        """Give back slots and memory of attempts, because their processes have stopped sending."""
         self._release(attempts)
 
     def faulted(self, error: RuntimeError) -> None:

@@ -42,7 +42,7 @@ class Capabilities:
       then read once more before it is sent.
     - `lists_unfinished`: the service lists uploads in parts that are not finished, and removes them.
     - `downloads`: the service returns URLs to read uploads back from.
-    - `tells_stored`: the service tells what it has of an upload (`Provider.stored`), of `stored_at_once` in one call.
+    - `tells_stored`: the service knows size or digest of uploads (`Provider.stored`), of `stored_at_once` in one call.
     - `reads_back`: `Provider.read_back` returns URLs to read uploads back from, which may need more than their ids.
     - `extensions`: the file name extensions that the service accepts, None for any.
     - `kept_for`: the seconds for which the service keeps an upload.
@@ -166,7 +166,7 @@ class Provider(abc.ABC):
         self.config = config
 
     def close(self) -> None:  # noqa: B027  # most providers own nothing
-        """Release what the provider owns, such as open files."""
+        """Release resources of the provider, such as open files."""
 
     @property
     @abc.abstractmethod
@@ -301,7 +301,7 @@ class Provider(abc.ABC):
         return await self.download(upload.remote_id, call)
 
     async def stored(self, uploads: Sequence[Upload], call: ApiCall) -> Sequence[StoredObject | None]:
-        """Return what the service has of these uploads, in their order; None for one that it does not have.
+        """Return the service's records of these uploads, in their order; None for one that it does not have.
 
         Called only with the capability `tells_stored`, and with at most `stored_at_once` uploads. Without it, the
         service cannot tell. Raises `ProblemError`.

@@ -18,7 +18,7 @@ STORED = frozenset({200, 201, 204})
 _GATEWAY = frozenset({502, 504, 511})  # the store itself did not answer
 _FAILED_LATE = 500  # the status that an error document after the status 200 would have had
 
-_CODES = {
+CODES = {
     "ExpiredToken": ProblemKind.EXPIRED,
     "TokenRefreshRequired": ProblemKind.EXPIRED,
     "ExpiredRequest": ProblemKind.EXPIRED,
@@ -101,8 +101,8 @@ def form_evidence(answer: StorageAnswer) -> Mapping[str, str]:
 def _kind(status: int, code: str, message: str) -> ProblemKind:
     if code == "AccessDenied" and "expired" in message.lower():
         return ProblemKind.EXPIRED
-    if code in _CODES:
-        return _CODES[code]
+    if code in CODES:
+        return CODES[code]
     if status in _STATUSES:
         return _STATUSES[status]
     if _is_redirect(status) and not code:  # stores name a code; a login page on the way does not

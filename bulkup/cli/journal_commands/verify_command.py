@@ -1,4 +1,4 @@
-"""`bulkup verify`: compare uploaded files with the disk, and with what the service has."""
+"""`bulkup verify`: compare uploaded files with the disk, and with the objects at the service."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def verify(
     deep: Deep = False,
     **options: Any,
 ) -> None:
-    """Compare uploaded files with the disk and, where the service can tell, with what it has.
+    """Compare uploaded files with the disk and, where the service can tell, with its objects.
 
     Size, modification time, inode, device and change time are compared with the journal. The services move-ugc, s3,
     git-lfs and local are asked for each upload. Nothing is written.
@@ -86,7 +86,7 @@ def _not_there(root: bytes) -> str:
 def _verified(
     chosen: ChosenJournal, *, rehash: bool, deep: bool, local: bool, emit: Emit
 ) -> tuple[VerifyCounts, list[str]]:
-    """Compare, and return the figures with notes about what could not be compared."""
+    """Compare, and return the figures with notes about files that could not be compared."""
     from bulkup.api.verify.upload_check import UploadCheck, VerifyOptions  # noqa: PLC0415  # only this command
 
     options = VerifyOptions(rehash=rehash, deep=deep)

@@ -111,7 +111,7 @@ def show(
     secret: Secret = None,
     random_delay: RandomDelay = "5m",
 ) -> None:
-    """Print what `install` would write, and write nothing."""
+    """Print the files or lines that `install` would write, and write nothing."""
     scheduler, built = _built(profile, at, weekdays, system, config, kind, name, run_as, secret, random_delay)
     for place, text in scheduler.rendered(built.job).items():
         typer.echo(f"# --- {printable(place)}\n{text}")
@@ -128,7 +128,7 @@ def remove(
     name: Name = None,
     run_as: RunAs = None,
 ) -> None:
-    """Undo `install`: disable the schedule and remove what was written. Journal and profile are kept."""
+    """Undo `install`: disable the schedule and remove its files or lines. Journal and profile are kept."""
     chosen = named(name, profile)
     scheduler = _installed(chosen, profile, config, system, kind, run_as)
     for place in scheduler.remove(chosen):
