@@ -11,7 +11,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-young coverage lint format docs site bench soak fuzz constraints clean
+.PHONY: help demo test test-all test-young coverage lint format docs site captures bench soak fuzz constraints clean
 
 help:
 	@echo "make demo         upload a generated tree to the embedded server, kill the run half-way, resume it, check every file"
@@ -21,8 +21,9 @@ help:
 	@echo "make coverage     run the tests and report branch coverage; fails below 95 %"
 	@echo "make lint         run ruff, mypy --strict, import-linter, the check of asserts, and build the site"
 	@echo "make format       apply ruff's fixes and its format"
-	@echo "make docs         write the reference part of docs/settings.md from the settings"
+	@echo "make docs         write the reference pages from the code: settings, commands, events, metrics, JSON and others"
 	@echo "make site         build docs/ as a site in build/site, without network; fails on broken links"
+	@echo "make captures     take the pictures of the pages anew, with every script tests/tools/captures*.py"
 	@echo "make bench        compare bulkup with other tools; installs them, takes 45 minutes; BENCH=--quick for a first look"
 	@echo "make soak         upload 270,000 files through faults and kills, check every file; SOAK=--quick for a small run"
 	@echo "make fuzz         mutate answers, URLs and tickets for ten minutes; FUZZ='--seconds 60' for one minute"
@@ -102,12 +103,16 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/.run
-	$(BIN)/python -m bulkup.config.settings_page docs/settings.md
+docs: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m tools.reference
 
 site: $(VENV)/.dev
 	$(MKDOCS) build --strict --quiet
 	@echo "To read it: $(PYTHON) -m http.server --directory build/site --bind 127.0.0.1"
+
+# One script for each kind of picture, so that a new one needs no change here.
+captures: $(VENV)/.dev
+	@for script in tests/tools/captures*.py; do $(BIN)/python $$script || exit 1; done
 
 bench: $(BENCH_VENV)/.bench
 	$(BENCH_VENV)/bin/python tests/tools/system_packages.py bench

@@ -5,55 +5,19 @@ from __future__ import annotations
 import ast
 import re
 import string
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from made_progress import HALF
+from tools.reference.log_calls import event_of, log_call, log_calls
 
 from bulkup.model.log_events import LogEvent
 from bulkup.reports.progress_log import progress_fields
 
 ROOT = Path(__file__).parents[2]
-LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
 ROW = re.compile(
     r"^\| `(?P<event>[a-z_.]+)` \| (?P<level>debug|info|warning|error) \| (?P<fields>[^|]*) \| (?P<sentence>[^|]*) \|$",
     re.MULTILINE,
 )
-
-
-class LogCall(NamedTuple):
-    """A call of an event logger in the source."""
-
-    where: str
-    event: str  # source text of the first argument
-    level: str
-    fields: set[str]
-
-
-def log_calls() -> Iterator[LogCall]:
-    """Yield the log calls of all modules that have an event logger; the embedded server uses `logging`."""
-    for path in sorted((ROOT / "bulkup").rglob("*.py")):
-        text = path.read_text("utf-8")
-        if "EventLogger(" in text:
-            for node in ast.walk(ast.parse(text)):
-                if isinstance(node, ast.Call) and (call := log_call(node, path.name)) is not None:
-                    yield call
-
-
-def log_call(node: ast.Call, module: str) -> LogCall | None:
-    """Return a log call, None for a call of something else."""
-    function = node.func
-    if not isinstance(function, ast.Attribute) or function.attr not in LEVELS:
-        return None
-    if not re.fullmatch(r"(self\.)?_log", ast.unparse(function.value)):
-        return None
-    fields = {keyword.arg or "**" for keyword in node.keywords}
-    return LogCall(f"{module}:{node.lineno}", ast.unparse(node.args[0]), function.attr, fields)
-
-
-def event_of(call: LogCall) -> LogEvent:
-    return LogEvent[call.event.removeprefix("LogEvent.")]
 
 
 def documented() -> dict[str, tuple[str, set[str], str]]:
@@ -109,7 +73,7 @@ def test_the_page_lists_level_and_fields_of_every_call() -> None:
     rows = documented()
     for call in log_calls():
         level, fields, _ = rows[event_of(call)]
-        assert (call.level, call.fields - {"**"}) == (level, fields), call.where
+        assert (call.level, set(call.fields) - {"**"}) == (level, fields), call.where
 
 
 def test_the_page_lists_the_fields_of_progress() -> None:
