@@ -35,8 +35,8 @@ def test_every_command_has_a_correct_example() -> None:
 
 
 def test_a_command_without_an_example_is_refused() -> None:
-    command = load_command("status")
-    command.help = "Show."
+    command = load_command("man")
+    command.help = "Print."
     with pytest.raises(ValueError, match="`bulkup new` has no example"):
         commands_page.examples_of("new", command)
 

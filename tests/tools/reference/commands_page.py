@@ -26,6 +26,8 @@ EXAMPLES = {
     "man": "bulkup man | man -l -",
     "notify test": "bulkup notify test --profile nightly --as failure",
     "orphans": "bulkup orphans --profile nightly --json",
+    "control bwlimit": "bulkup control bwlimit 5M --profile nightly",
+    "control concurrency": "bulkup control concurrency 16 --profile nightly",
     "config example": "bulkup config example",
     "provider list": "bulkup provider list",
     "provider new": "bulkup provider new vendor --to bulkup.toml",
@@ -49,10 +51,15 @@ def page() -> str:
 
 
 def examples_of(path: str, command: Any) -> list[str]:
-    """Return the examples of a command: those of its help, else that of `EXAMPLES`."""
-    examples = _EXAMPLE.findall(str(command.help or "")) or [EXAMPLES.get(path, "")]
-    if not examples[0]:
-        raise ValueError(f"`bulkup {path}` has no example: write `Examples:` and a line into its docstring")
+    """Return the examples of a command: of its help, of its group's help, or of `EXAMPLES`."""
+    group = load_command(path.partition(" ")[0]) if " " in path else command
+    of_group = [line for line in _EXAMPLE.findall(str(group.help or "")) if line.startswith(f"bulkup {path}")]
+    examples = _EXAMPLE.findall(str(command.help or "")) or of_group or [EXAMPLES.get(path, "")]
+    if examples == [""]:
+        names = {one.name for one in command.params if one.required}
+        if names or not any(one.name == "profile" for one in command.params):
+            raise ValueError(f"`bulkup {path}` has no example: write `Examples:` and a line into its docstring")
+        return [f"bulkup {path} --profile nightly"]
     return examples
 
 

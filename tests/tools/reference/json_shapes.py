@@ -96,6 +96,7 @@ class IgnoredCounts(Shape):
     special: int
     repeated: int
     other_sources: int
+    other_shards: int
     own: int
 
 
@@ -198,6 +199,7 @@ class Run(Shape):
     running: bool
     provider: str
     base_url: str
+    shard: str | None
     sources: list[SourcePath]
     summary: Summary | None
 

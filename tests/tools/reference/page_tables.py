@@ -35,7 +35,7 @@ def with_table(text: str, page: str) -> str:
     rows = {"docs/output.md": _events, "docs/how-to/metrics.md": _metrics, "docs/server.md": _faults}[page](after)
     columns = heading.count("|") - 1
     rest = after.partition("\n\n")[2]
-    return f"{before}{heading}\n{'|---' * columns}|\n" + "\n".join(rows) + f"\n\n{rest}"
+    return f"{before}{heading}\n{'|---' * columns}|\n" + ("\n".join(rows) + f"\n\n{rest}").rstrip() + "\n"
 
 
 def _events(_: str) -> Iterator[str]:
