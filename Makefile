@@ -23,7 +23,7 @@ help:
 	@echo "make format       apply ruff's fixes and its format"
 	@echo "make docs         write the reference pages from the code: settings, commands, events, metrics, JSON and others"
 	@echo "make site         build docs/ as a site in build/site, without network; fails on broken links"
-	@echo "make captures     take the pictures of the pages anew, with every script tests/tools/captures*.py"
+	@echo "make captures     take the pictures of the pages anew, with every script tests/tools/*_images.py"
 	@echo "make bench        compare bulkup with other tools; installs them, takes 45 minutes; BENCH=--quick for a first look"
 	@echo "make soak         upload 270,000 files through faults and kills, check every file; SOAK=--quick for a small run"
 	@echo "make fuzz         mutate answers, URLs and tickets for ten minutes; FUZZ='--seconds 60' for one minute"
@@ -112,7 +112,7 @@ site: $(VENV)/.dev
 
 # One script for each kind of picture, so that a new one needs no change here.
 captures: $(VENV)/.dev
-	@for script in tests/tools/captures*.py; do $(BIN)/python $$script || exit 1; done
+	@for script in tests/tools/*_images.py; do $(BIN)/python $$script docs/images || exit 1; done
 
 bench: $(BENCH_VENV)/.bench
 	$(BENCH_VENV)/bin/python tests/tools/system_packages.py bench

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 Status = Literal["uploaded", "unverified", "failed", "rejected", "changed", "unreadable"]
 PublicStatus = Literal["pending", "uploaded", "unverified", "failed", "rejected", "changed", "unreadable"]
-OnDisk = Literal["same", "metadata", "changed", "deleted", "unreadable"]
+OnDisk = Literal["same", "metadata", "changed", "deleted", "removed", "unreadable"]
 
 
 class Shape(TypedDict):
@@ -423,6 +423,7 @@ class Notification(Shape):
     outcome: str | None
     error: str | None
     hint: str | None
+    report: str | None
     summary: Summary | None
 
 

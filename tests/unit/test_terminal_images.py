@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from page_blocks import PAGES, ROOT
-from tools.captures import SHOWN, StyledScreen, svg_of
+from tools.terminal_images import SHOWN, StyledScreen, svg_of
 
 
 def test_the_screen_keeps_colours_and_hides_the_folder() -> None:

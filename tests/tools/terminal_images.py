@@ -1,4 +1,4 @@
-"""Captures of terminals for the pages: `make captures` runs the real commands and writes docs/images/*.svg.
+"""Makes the pictures of terminals in docs/images anew: `python tests/tools/terminal_images.py docs/images`.
 
 The embedded server takes the files slowly, so that the progress shows something. The SVG files load nothing: rich's own
 format names fonts on another host.
@@ -25,7 +25,6 @@ from screen import Screen  # noqa: E402
 from terminal_world import AtTerminal, at_terminal  # noqa: E402
 
 WIDTH = 100
-IMAGES = ROOT / "docs" / "images"
 _SGR = re.compile(r"\x1b\[([0-9;]*)m")
 _FONT = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 SHOWN = "/data/archive"  # the folder as the pictures show it
@@ -106,8 +105,8 @@ def captured(folder: str, *arguments: str, until: Callable[[AtTerminal], None] |
 
 
 def main() -> None:
-    """Write all captures."""
-    IMAGES.mkdir(exist_ok=True)
+    """Write all pictures into the folder that is named."""
+    target = Path(sys.argv[1])
     with tempfile.TemporaryDirectory(prefix="", dir="/tmp") as folder:
         root = Path(folder)
         make_tree(root / "media")
@@ -121,17 +120,22 @@ def main() -> None:
             def far(terminal: AtTerminal) -> None:
                 terminal.wait_for("left", "38 %")
 
-            write("progress", "bulkup upload --profile nightly", captured(folder, *slow, until=far))
-            write("end", "bulkup upload --profile nightly", captured(folder, *run))
+            write(target, "progress", "bulkup upload --profile nightly", captured(folder, *slow, until=far))
+            write(target, "end", "bulkup upload --profile nightly", captured(folder, *run))
         for command in ("failures", "status", "runs"):
-            write(command, f"bulkup {command} --profile nightly", captured(folder, command, "--profile", "nightly"))
+            write(
+                target,
+                command,
+                f"bulkup {command} --profile nightly",
+                captured(folder, command, "--profile", "nightly"),
+            )
 
 
-def write(name: str, title: str, ansi: str) -> None:
+def write(target: Path, name: str, title: str, ansi: str) -> None:
     """Write one picture."""
-    path = IMAGES / f"{name}.svg"
+    path = target / f"{name}.svg"
     path.write_text(svg_of(ansi, title), "utf-8")
-    print(f"wrote {path.relative_to(ROOT)}")
+    print(f"wrote {path}")
 
 
 if __name__ == "__main__":
