@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import anyio
@@ -83,10 +84,10 @@ async def _serve(config: DashboardConfig, open_page: bool) -> None:
             address = server.secret_url.reveal()
             typer.echo(f"{address}\n\nThis address opens the dashboard; whoever has it can see and retry your uploads.")
             typer.echo("Ctrl-C ends the dashboard. Runs go on without it.")
-            if open_page:
-                _open_in_browser(address)
-            async for _ in signals:
-                return
+            sys.stdout.flush()
+            with _opened_in_browser(address) if open_page else contextlib.nullcontext():
+                async for _ in signals:
+                    return
 
 
 def _has_desktop() -> bool:
@@ -97,22 +98,34 @@ def _has_desktop() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _open_in_browser(address: str) -> None:
-    """Open the page over a private file that leads to it: all users can read the arguments of a browser."""
+@contextlib.contextmanager
+def _opened_in_browser(address: str) -> Iterator[None]:
+    """Open the page over a private file that leads to it: all users can read the arguments of a browser.
+
+    The file is removed at the end of the block.
+    """
     program = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
     if program is None:
+        yield
         return
     folder = user_state_dir(os.environ)
     make_private_folder(folder)
-    path = os.path.join(folder, "dashboard.html")
+    path = os.path.join(folder, f"dashboard-{os.getpid()}.html")
     with open(path, "w", encoding="utf-8", opener=open_private) as file:
         file.write(
             f'<!doctype html><meta http-equiv="refresh" content="0;url={address}"><a href="{address}">Open</a>\n'
         )
-    subprocess.Popen(
-        [program, path],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    try:
+        # The shell ends at once, and the browser belongs to no process of this command.
+        subprocess.run(
+            ["/bin/sh", "-c", '"$0" "$1" &', program, path],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            check=False,
+        )
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)

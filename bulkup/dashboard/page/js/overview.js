@@ -20,6 +20,7 @@ export function overview(view) {
 
   const panels = new Map();
   const draw = () => {
+    if (view.left) return;
     const all = [...journals.values()];
     if (!all.length) {
       replace(view.root, statePage("empty", "No run yet", ["Once `bulkup upload` has run, its progress, its files and its failures are here.", "This page notices the first run by itself."]));
