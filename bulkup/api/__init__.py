@@ -11,7 +11,7 @@
     remote_provider         the provider of a service, for commands that are no run
     unfinished              unfinished uploads at the service
     bandwidth_schedule      sets the limit on the bandwidth by its timetable
-    rate_limit, clock_skew  wrap API calls: their rate, and a warning about a wrong clock; timed_calls measures them
+    cluster_run             the connection to a Dask cluster, and the pipeline of its coordinator
     run_summary             the summary of a run
     run_sampler             keeps a record of the run in the journal; sample_ring bounds its samples
     settings_of_run         the settings in that record

@@ -15,7 +15,6 @@ import anyio
 import anyio.to_thread
 
 from bulkup.api import composition
-from bulkup.api.clock_skew import MAX_SKEW, ClockSkewCheck, ServiceClock, skew_text
 from bulkup.api.remote_provider import remote_provider
 from bulkup.config import Settings, require_provider
 from bulkup.config.provider_plugins import declaration_of
@@ -30,6 +29,7 @@ from bulkup.pipeline.files.hashing import RunningDigests
 from bulkup.pipeline.policy.redaction import redact
 from bulkup.providers import FileSpec, Provider
 from bulkup.transport import Transport
+from bulkup.transport.clock_skew import MAX_SKEW, ClockSkewCheck, ServiceClock, skew_text
 
 _NAME = "bulkup-online-check"
 _EXTENSION = "bin"  # of a service that takes every file

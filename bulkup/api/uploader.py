@@ -14,12 +14,9 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 
 from bulkup.api import composition, run_log
-from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
-from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_sampler import RunSampler
 from bulkup.api.run_summary import Summary
 from bulkup.api.settings_of_run import shown_settings
-from bulkup.api.timed_calls import TimedCall
 from bulkup.config import (
     Settings,
     claimed_journal,
@@ -46,9 +43,14 @@ from bulkup.providers import Provider
 from bulkup.reports.exit_code import exit_code
 from bulkup.reports.progress_rate import ProgressMeter
 from bulkup.transport import Transport, TransportOptions
+from bulkup.transport.clock_skew import ClockSkewCheck, ServiceClock
+from bulkup.transport.rate_limit import RateLimitedCall
+from bulkup.transport.timed_calls import TimedCall
 
 if TYPE_CHECKING:
     from bulkup.api.bandwidth_schedule import BandwidthSchedule
+    from bulkup.api.cluster_run import ClusterAccess
+    from bulkup.cluster.coordinator import ClusterPipeline
     from bulkup.config.timetable import Timetable
     from bulkup.journal.unfinished_paths import UnfinishedPaths
     from bulkup.pipeline.options import DisposalOptions
@@ -99,8 +101,10 @@ class Uploader:
         transport: Callable[[TransportOptions, Clock], Transport] = Transport,
         tunables: Tunables | None = None,
         retry: bool = False,
+        cluster: ClusterAccess | None = None,
     ) -> None:
         self._settings = settings
+        self._cluster = cluster
         self._retry = retry
         self._profile = profile
         self._config_file = config_file
@@ -112,7 +116,7 @@ class Uploader:
         self._stack = contextlib.AsyncExitStack()
         self._tasks: TaskGroup
         self._run: Run
-        self._pipeline: Pipeline
+        self._pipeline: Pipeline | ClusterPipeline
         self._bandwidth: BandwidthSchedule | None = None
         self._timetable: Timetable | None = None
         self._follows_bandwidth = False
@@ -299,8 +303,10 @@ class Uploader:
         path = journal_path(settings, self._profile, settings.source, self._environ, self._config_file)
         require_same_shards(path, settings)
         transport = self._make_transport(composition.transport_options(settings), self._clock)
+        cluster = self._cluster or await _cluster_access(settings)
         built = None if composition.uses_embedded_server(settings) else await self._remote_provider(sources, stack)
-        # The claim is written to disk, so the settings and the secrets are checked before.
+        fleet = None if cluster is None else await stack.enter_async_context(cluster.connect())
+        # The claim is written to disk, so the settings, the secrets and the cluster are checked before.
         path = claimed_journal(settings, self._profile, self._environ, self._config_file)
         lock = stack.enter_context(Lock(path))
         await self._hold(lock)
@@ -336,7 +342,7 @@ class Uploader:
             transport=transport,
             journal=journal,
             clock=self._clock,
-            options=options,
+            options=options if cluster is None else cluster.coordinator_options(options),
             sources=numbered,
             emit=_ignore,
             tunables=self._tunables,
@@ -345,7 +351,10 @@ class Uploader:
             clock_skew=lambda: service_clock.skew,
             counters=counters,
         )
-        self._pipeline = Pipeline(self._run, setup)
+        if cluster is None or fleet is None:
+            self._pipeline = Pipeline(self._run, setup)
+        else:
+            self._pipeline = cluster.pipeline(settings, self._run, options, fleet, service_clock)
         transport.throttle = self._run.throttle
         gauge, shown = self._pipeline.gauge, shown_settings(settings)
         self._meter = ProgressMeter(gauge, journal.run, self._started)
@@ -463,6 +472,15 @@ class Uploader:
         code = exit_code(run.counters, reasons=stop.why, lost_source=bool(lost))
         seconds = (self._ended or self._started) - self._started
         return Summary(run.journal.run, code, run.counters, seconds, stop.error, tuple(lost))
+
+
+async def _cluster_access(settings: Settings) -> ClusterAccess | None:
+    """Return the way to the cluster of the settings, None without one. Raises `UsageError`."""
+    if settings.cluster is None:
+        return None
+    from bulkup.api.cluster_run import cluster_access  # noqa: PLC0415  # most runs have no cluster
+
+    return await anyio.to_thread.run_sync(cluster_access, settings)
 
 
 async def _disposal(settings: Settings, sources: Sequence[Source]) -> DisposalOptions | None:

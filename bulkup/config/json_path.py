@@ -57,6 +57,9 @@ class JsonPath:
     def __hash__(self) -> int:
         return hash(self.text)
 
+    def __reduce__(self) -> tuple[type[JsonPath], tuple[str]]:
+        return JsonPath, (self.text,)
+
 
 def parse_json_path(value: object) -> JsonPath:
     """Return an expression. Raises ValueError, also for a function that does not exist."""

@@ -176,6 +176,17 @@ def _report(value: Any) -> ReportAfterRuns:
     return parse_report(value)
 
 
+def _cluster(value: Any) -> str:
+    if isinstance(value, str):
+        scheme, separator, rest = value.partition("local:")
+        if not scheme and separator:
+            if rest.isascii() and rest.isdecimal() and 1 <= int(rest) <= 256:
+                return value
+        elif value.strip() == value and ":" in value:
+            return value
+    raise ValueError("expected the address of a Dask scheduler with its port, or local:N with 1 to 256 workers")
+
+
 def _expiry(value: Any) -> Expiry:
     return parse_expiry(value, SystemClock().now())
 
@@ -355,4 +366,5 @@ def _address(value: Any) -> str:
 
 
 _HIGHEST_PORT = 65_535
+ClusterAddress = Annotated[str, Plain(_cluster), ValueForm("the address of a Dask scheduler, or local:N", "ADDRESS")]
 Address = Annotated[str, Plain(_address), ValueForm("HOST:PORT, such as 127.0.0.1:9400", "HOST:PORT")]

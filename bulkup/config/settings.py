@@ -15,6 +15,7 @@ from bulkup.config.checked_model import check
 from bulkup.config.declaration import Option, Panel, setting
 from bulkup.config.setting_types import (
     Address,
+    ClusterAddress,
     Concurrency,
     Count,
     Name,
@@ -91,6 +92,23 @@ class Settings(Buckets):
         about_default="It begins without further processes. It starts some once the first process has used a whole "
         "core for half a second while other cores are idle, and enough files wait for two more seconds.",
         option=Option("Processes that send files; auto adjusts it.", Panel.SPEED),
+    )
+    cluster: ClusterAddress | None = setting(
+        None,
+        "Send with the workers of a Dask cluster: the address of its scheduler, such as `tls://scheduler:8786`, or "
+        "`local:N` for N workers on this machine, which end with the run. This machine finds the files, decides and "
+        "writes the journal. The workers ask for URLs and send, and need the sources at the same paths. "
+        "docs/how-to/cluster.md explains it. It needs the extra `bulkup[cluster]`.",
+        about_default="This machine sends the files.",
+        expects="the address of a Dask scheduler, or local:N",
+        option=Option("Send with the workers of a Dask cluster.", Panel.SPEED, metavar="ADDRESS"),
+    )
+    cluster_insecure: bool = setting(
+        False,
+        "Send credentials and upload URLs to a scheduler on another machine without TLS. Everyone who can read the "
+        "network can then use them.",
+        about_default="A run with such a scheduler is refused.",
+        option=Option("Allow a scheduler on another machine without TLS.", Panel.SPEED),
     )
     batch_size: Count | None = setting(
         None,

@@ -7,7 +7,7 @@ from dataclasses import field
 
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.histogram import Histogram
-from bulkup.model.progress import RunState, SendingFile
+from bulkup.model.progress import RunState, SendingFile, WorkerProgress
 from bulkup.model.sent_files import BOUNDS, SentFiles
 
 REASONS = 100  # that are counted
@@ -143,7 +143,7 @@ class Gauge:
     """The figures that a display reads during a run.
 
     `depths` returns the number of items by stage. `sending` returns at most so many of the files that are being sent,
-    at a time in monotonic seconds.
+    at a time in monotonic seconds. `workers` returns a row for each worker of a cluster.
     """
 
     counters: Counters
@@ -151,3 +151,4 @@ class Gauge:
     counted: Counted = field(default_factory=Counted)
     sending: Callable[[float, int], tuple[SendingFile, ...]] = no_files
     state: Callable[[], RunState] = always_running
+    workers: Callable[[], tuple[WorkerProgress, ...]] = tuple

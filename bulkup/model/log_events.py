@@ -86,6 +86,11 @@ class LogEvent(enum.StrEnum):
     PROCESSES_UNAVAILABLE = "processes.unavailable", "sending processes cannot be started; this process sends the files"
     PROCESS_LOST = "process.lost", "a sending process ended unexpectedly"
 
+    WORKER_JOINED = "worker.joined", "worker {worker} takes files"
+    WORKER_LOST = "worker.lost", "worker {worker} was lost: {reason}; its files are given to others"
+    WORKER_REFUSED = "worker.refused", "worker {worker} gets no files: {reason}"
+    SCHEDULER_LOST = "scheduler.lost", "the scheduler of the cluster does not answer; connecting again"
+
     BENCH_TRIAL_STARTED = "bench.trial_started", "trial {trial} of at most {most}: {settings}"
     BENCH_TRIAL_PROGRESS = "bench.trial_progress", "{share} of this trial's files"
     BENCH_TRIAL_ENDED = "bench.trial_ended", "{files_per_second:,.1f} files/s, {throughput}"

@@ -28,6 +28,23 @@ class SendingFile:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerProgress:
+    """A worker of a cluster.
+
+    `files` and `bytes` are those that it has settled, `in_flight` the files that it holds. Rates are per second. A
+    worker that is not `working` has ended or was lost; others settle its files.
+    """
+
+    name: str
+    files: int = 0
+    bytes: int = 0
+    files_per_second: float = 0.0
+    bytes_per_second: float = 0.0
+    in_flight: int = 0
+    working: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """The progress of a run, as `Uploader.progress()` returns it.
 
@@ -49,6 +66,7 @@ class Progress:
     The counts of files by state, `retries`, `bytes_uploaded` and `bytes_sent` are as in the summary. `concurrency` is
     the worker limit. `sending` has some of the files that are being sent, the largest ones, with the oldest attempt
     first. `depths` are the files at each stage; `depths["sending"]` counts all that are being sent.
+    `workers` has a row for each worker of a cluster, and is empty without one.
     """
 
     run: str
@@ -80,3 +98,4 @@ class Progress:
     concurrency: int = 0
     sending: tuple[SendingFile, ...] = ()
     depths: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    workers: tuple[WorkerProgress, ...] = ()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
 from bulkup.model.counters import Gauge
+from bulkup.model.items import Outcome
 from bulkup.model.progress import RunState, SendingFile
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.closer import Closer
@@ -38,22 +39,75 @@ if TYPE_CHECKING:
     from bulkup.pipeline.disposal import Disposal
 
 
+class FirstStage(Protocol):
+    """Where files enter the pipeline: the scanner, or on a worker of a cluster the files that the coordinator gives."""
+
+    async def scan(self) -> None:
+        """Pass files on, until there are no more."""
+        ...
+
+
+class LastStage(Protocol):
+    """Where files leave the pipeline: the recorder, or on a worker of a cluster the way to the coordinator's."""
+
+    @property
+    def depth(self) -> int:
+        """Outcomes that wait for a commit."""
+        ...
+
+    def settle(self, outcome: Outcome) -> None:
+        """Take the terminal outcome of an item."""
+        ...
+
+    def record(self, *outcomes: Outcome) -> Awaitable[None]:
+        """Take outcomes; the result is to be awaited, and is there once they are on disk."""
+        ...
+
+    def count_failure(self) -> None:
+        """Count a failure of a file that is settled later."""
+        ...
+
+    async def work(self) -> None:
+        """Record until cancelled. Raises `JournalError`."""
+        ...
+
+    async def flush(self) -> None:
+        """Record the outcomes that have arrived."""
+        ...
+
+
+class PipelineEnds(Protocol):
+    """Makes the first and the last stage of a pipeline on a worker of a cluster."""
+
+    def first(self, run: Run, routes: Routes) -> FirstStage:
+        """Return the stage in place of the scanner."""
+        ...
+
+    def last(self, run: Run) -> LastStage:
+        """Return the stage in place of the recorder."""
+        ...
+
+
 class Pipeline:
     """The stages of one run."""
 
-    def __init__(self, run: Run, process_setup: Setup | None = None) -> None:
-        """`process_setup` holds the options of sending processes; None where only this process can send."""
+    def __init__(self, run: Run, process_setup: Setup | None = None, ends: PipelineEnds | None = None) -> None:
+        """`process_setup` holds the options of sending processes; None where only this process can send.
+
+        `ends` replaces the scanner and the recorder.
+        """
         self._run = run
         routes = Routes()
-        self._scanner = Scanner(run, routes)
+        self._scanner: FirstStage = Scanner(run, routes) if ends is None else ends.first(run, routes)
         self._hasher = Hasher(run, routes)
         self._batcher = Batcher(run, routes)
         self._ready = Ready(run, routes)
         self._closer = Closer(run, routes)
         self._parts = Parts(run, routes) if run.provider.capabilities.parts else None
         self._rechecker = Rechecker(run, routes)
-        self._disposal = _disposal(run)
-        self._recorder = Recorder(run, self._disposal.take if self._disposal is not None else None)
+        self._disposal = disposal_stage(run)
+        dispose = self._disposal.take if self._disposal is not None else None
+        self._recorder: LastStage = Recorder(run, dispose) if ends is None else ends.last(run)
         sender = LocalSender(
             run.transport, run.provider, run.clock, run.options.sending, run.tunables.reading, run.opener
         )
@@ -209,7 +263,7 @@ class Pipeline:
         }
 
 
-def _disposal(run: Run) -> Disposal | None:
+def disposal_stage(run: Run) -> Disposal | None:
     """Return the stage that removes uploaded files, None where they stay."""
     if run.options.disposal is None:
         return None

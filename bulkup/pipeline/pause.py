@@ -25,6 +25,11 @@ class Pause:
         self.on = False
         self._resumed_at = -math.inf
         self._listeners: list[Callable[[], None]] = []
+        self._begin_listeners: list[Callable[[], None]] = []
+
+    def on_begin(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever the run is paused."""
+        self._begin_listeners.append(listener)
 
     def on_resume(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever the run is resumed."""
@@ -32,8 +37,12 @@ class Pause:
 
     def begin(self) -> bool:
         """Pause the run. Return whether it was running."""
-        changed, self.on = not self.on, True
-        return changed
+        if self.on:
+            return False
+        self.on = True
+        for listener in self._begin_listeners:
+            listener()
+        return True
 
     def end(self, now: float) -> bool:
         """Resume the run. Return whether it was paused."""

@@ -203,6 +203,7 @@ class ProgressMeter:
             concurrency=counters.concurrency,
             sending=gauge.sending(now, self._options.files),
             depths=gauge.depths(),
+            workers=gauge.workers(),
         )
 
     def _add(self, now: float) -> None:

@@ -14,6 +14,9 @@
     front_answers      answers of a web server that did not pass a request on
     progress_timeout   how long a body may show no progress
     proxies, tls       proxies of the environment, verification of certificates
+    rate_limit         wraps API calls to limit their rate
+    timed_calls        wraps API calls to measure them
+    clock_skew         wraps API calls to compare the service's clock with this machine's
     reachability       one connection to see whether a server can be reached, for `bulkup doctor`
     transport_options  the options
 

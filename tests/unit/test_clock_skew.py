@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock, clock_skew, skew_text
 from bulkup.model.http import ApiAnswer, ApiRequest
+from bulkup.transport.clock_skew import ClockSkewCheck, ServiceClock, clock_skew, skew_text
 
 NOW = 1_700_000_000.0
 LOOK = ApiRequest("GET", "/")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.api.rate_limit import RateLimitedCall, RateLimiter
 from bulkup.model.http import ApiAnswer, ApiRequest
+from bulkup.transport.rate_limit import RateLimitedCall, RateLimiter
 
 REQUEST = ApiRequest("POST", "/x")
 

@@ -15,7 +15,6 @@ import anyio
 import anyio.to_thread
 
 from bulkup.api import composition
-from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.remote_provider import remote_provider
 from bulkup.config import Settings, require_provider
 from bulkup.errors import ServiceError
@@ -29,6 +28,7 @@ from bulkup.pipeline.policy.redaction import redact
 from bulkup.providers import PROVIDER_CLASSES, Provider
 from bulkup.transport import Transport
 from bulkup.transport.by_aiohttp.body_reader import BodyReader
+from bulkup.transport.rate_limit import RateLimitedCall
 
 T = TypeVar("T")
 _FATAL = OF_THE_HOST | {ProblemKind.UNAUTHORIZED, ProblemKind.UNUSABLE, ProblemKind.MACHINE}

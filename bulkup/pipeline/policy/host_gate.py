@@ -50,6 +50,8 @@ Invariants:
   the host decided on it earlier. If it was throttled, the width is at most the number of the others under way then.
   Its `Retry-After` counts, unless the host is known to accept other requests.
 - A file that cannot be read says nothing about the host. Such a result changes no state.
+- On a cluster, a refusal that another machine met holds here as well (`hear`). Only the machine that met it tests the
+  pause, and the others hear of the result.
 - A host that never throttled has no pace, which costs its requests nothing.
 
 Pure: times are monotonic seconds, passed in.
@@ -57,6 +59,7 @@ Pure: times are monotonic seconds, passed in.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import field
@@ -109,11 +112,19 @@ class GateOptions:
 class HostGate:
     """The gate of one host: at most `widest` requests at a time; `failures` in a row close it.
 
-    `tests` says whether a request may test a pause that the host asked for.
+    `tests` says whether a request may test a pause that the host asked for. `tell` is called with each refusal that
+    narrows or closes the gate, and with None when a test has opened it.
     """
 
     def __init__(
-        self, widest: int, failures: int, policy: RetryPolicy, options: GateOptions, *, tests: bool = True
+        self,
+        widest: int,
+        failures: int,
+        policy: RetryPolicy,
+        options: GateOptions,
+        *,
+        tests: bool = True,
+        tell: Callable[[Problem | None], None] | None = None,
     ) -> None:
         self.closed_until = -math.inf
         self.last_answer: float | None = None  # of any kind, if only an error of the host
@@ -135,6 +146,7 @@ class HostGate:
         self._pauses_all = True  # False: the host accepted a request during the pause that it had asked for
         self._test_at = math.inf
         self._tests = tests
+        self._tell = tell
         self._tests_refused = 0
         self._before_test = 0  # closings without a test
         self._gap = 0.0
@@ -217,6 +229,24 @@ class HostGate:
             self._answered(begun, now)
         self._wake_waiting()
 
+    def hear(self, problem: Problem | None, now: float, echo: float) -> None:
+        """Take a refusal that another machine met, or None where its test was accepted.
+
+        A gate that has narrowed in the last `echo` seconds stays as it is: its own requests met the same limit.
+        """
+        if problem is None:
+            self.closed_until = min(self.closed_until, now)
+            self._wake_waiting()
+            return
+        asked = min(problem.retry_after or 0.0, self._policy.retry_after_max)
+        if now - self._narrowed_at >= echo and problem.kind is ProblemKind.THROTTLED:
+            pace = self._pace = self._pace or Pace(self._options.pace, now)
+            if self._narrow(now) < self._options.least_held and not asked:
+                self._near_refusal = math.inf
+                pace.refuse(now)
+        if asked:
+            self.closed_until, self._width, self._test_at = max(self.closed_until, now + asked), 1.0, math.inf
+
     def _wake_waiting(self) -> None:
         if self._wanted:
             self._wanted = False
@@ -251,6 +281,7 @@ class HostGate:
             if now < self.closed_until:
                 self.closed_until, self._pauses_all, self._tests_refused = now, False, 0
                 pace.measure_anew()
+                self._tell_others(None)
 
     def _widen(self) -> None:
         if self._width < self._near_refusal:
@@ -263,8 +294,11 @@ class HostGate:
         self._failing_since = now if self._failing_since is None else self._failing_since
         asked = min(problem.retry_after or 0.0, self._policy.retry_after_max)
         if problem.kind is ProblemKind.THROTTLED:
+            if begun >= self._narrowed_at:
+                self._tell_others(problem if self._pauses_all else dataclasses.replace(problem, retry_after=None))
             self._throttled(asked, begun, now, chance)
         elif asked:
+            self._tell_others(problem)
             self._close(now + asked, begun, now)
         else:
             self._lost(begun, now, chance)
@@ -292,6 +326,10 @@ class HostGate:
             self._near_refusal = math.inf
             if not pace.refuse(now):
                 self._wait(pace, asked, begun, now, chance)
+
+    def _tell_others(self, problem: Problem | None) -> None:
+        if self._tell is not None:
+            self._tell(problem)
 
     def _narrow(self, now: float) -> int:
         """Halve the number of requests that may be under way, and return how many were."""

@@ -1,0 +1,324 @@
+"""Whole runs on a cluster of sessions in this process: faults of workers, of storage, and of the coordinator."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import anyio
+import pytest
+from cluster_world import FakeWorker, cluster_of
+from pipeline_world import QUICK_RETRIES, World, world
+
+from bulkup import ExitCode, FileState
+from bulkup.localserver import FaultOptions, ReadPace
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
+    async with world(tmp_path, tunables=QUICK_RETRIES) as place:
+        yield place
+
+
+def slow(place: World, *faults: str) -> None:
+    """Have each file take a while at the store."""
+    place.faults(*faults, "slow-body", options=FaultOptions(slow_pace=ReadPace(1000, 0.05)))
+
+
+async def kill_after(worker: FakeWorker, place: World, puts: int) -> None:
+    """Kill a worker after a number of files are stored."""
+    while place.puts < puts:
+        await anyio.sleep(0.005)
+    await worker.kill()
+
+
+async def test_every_worker_sends_files_and_each_is_recorded_once(here: World) -> None:
+    here.write_many(200)
+    cluster = cluster_of(here, workers=3)
+    async with cluster.uploader() as uploader:
+        summary = await uploader.run()
+        rows = uploader.progress().workers
+    assert summary.exit_code == ExitCode.OK
+    here.assert_uploaded()
+    assert here.puts == 200
+    assert here.lost_ids() == 0
+    assert sum(row.files for row in rows) == 200
+    assert all(row.files for row in rows)
+    assert summary.counters.presign_files == 200
+    assert summary.counters.bytes_sent == summary.counters.bytes_uploaded == 200 * 500
+    assert summary.counters.bytes_moving == 0
+
+
+async def test_a_repeated_run_sends_nothing(here: World) -> None:
+    here.write_many(30)
+    cluster = cluster_of(here)
+    await cluster.run()
+    summary = await cluster.run()
+    assert (summary.counters.skipped, here.puts) == (30, 30)
+
+
+@pytest.mark.parametrize("provider", ["move-ugc", "metastudio", "xvid", "git-lfs", "s3", "http as metastudio"])
+async def test_each_kind_of_service_works(tmp_path: Path, provider: str) -> None:
+    """With digests before the call, with closing calls, with forms, and with URLs that the workers sign."""
+    async with world(tmp_path, provider, tunables=QUICK_RETRIES) as place:
+        place.write_many(24)
+        summary = await cluster_of(place).run()
+        assert summary.exit_code == ExitCode.OK
+        place.assert_uploaded()
+        assert place.lost_ids() == 0
+
+
+async def test_files_of_a_killed_worker_are_sent_by_others(here: World) -> None:
+    here.write_many(300)
+    slow(here, "status-503=0.1")
+    cluster = cluster_of(here, workers=3)
+    async with cluster.uploader() as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(kill_after, cluster.fleet.all[0], here, 60)
+        summary = await uploader.run()
+    assert summary.exit_code == ExitCode.OK
+    here.assert_uploaded()
+    # At most the files that the lost worker was sending are stored twice.
+    assert here.puts <= 300 + 8
+    assert here.lost_ids() <= 0
+
+
+async def test_a_worker_that_is_cut_off_stops_and_its_late_records_are_refused(here: World) -> None:
+    here.write_many(200)
+    slow(here)
+    cluster = cluster_of(here, lease=1.0, silence=1.5)
+    first = cluster.fleet.all[0]
+    async with cluster.uploader() as uploader, anyio.create_task_group() as tasks:
+
+        async def cut() -> None:
+            while here.puts < 30:
+                await anyio.sleep(0.005)
+            first.cut = True
+
+        tasks.start_soon(cut)
+        summary = await uploader.run()
+    assert summary.exit_code == ExitCode.OK
+    here.assert_uploaded()
+    first.cut = False
+    session = first.actors[0]._session
+    assert session is not None
+    with anyio.fail_after(5):
+        await session.ended()
+
+
+async def test_a_session_that_ended_by_itself_is_replaced(here: World) -> None:
+    """Its lease was over, but the coordinator has not noticed the silence: this machine was suspended."""
+    here.write_many(100)
+    slow(here)
+    cluster = cluster_of(here, workers=1)
+    async with cluster.uploader() as uploader, anyio.create_task_group() as tasks:
+
+        async def end() -> None:
+            while here.puts < 20:
+                await anyio.sleep(0.005)
+            session = cluster.fleet.all[0].actors[0]._session
+            assert session is not None
+            session.abandon()
+
+        tasks.start_soon(end)
+        summary = await uploader.run()
+    assert summary.exit_code == ExitCode.OK
+    assert len(cluster.fleet.all[0].actors) == 2
+    here.assert_uploaded()
+
+
+async def test_a_worker_that_joins_late_gets_files(here: World) -> None:
+    here.write_many(300)
+    slow(here)
+    cluster = cluster_of(here, workers=1)
+    async with cluster.uploader() as uploader, anyio.create_task_group() as tasks:
+
+        async def join() -> None:
+            while here.puts < 20:
+                await anyio.sleep(0.005)
+            cluster.fleet.add("late")
+
+        tasks.start_soon(join)
+        await uploader.run()
+        rows = {row.name: row.files for row in uploader.progress().workers}
+    assert rows["late"] > 0
+    here.assert_uploaded()
+
+
+async def test_an_interrupted_run_is_resumed_with_its_tickets(here: World) -> None:
+    here.write_many(120)
+    slow(here)
+    cluster = cluster_of(here)
+    async with cluster.uploader() as uploader:
+        seen = 0
+        async for _ in uploader.results():
+            seen += 1
+            if seen == 40:
+                break
+    summary = await cluster.run()
+    assert summary.exit_code == ExitCode.OK
+    here.assert_uploaded()
+    assert here.lost_ids() <= 0
+    assert here.puts <= 120 + 2 * 8
+
+
+async def test_a_stop_gives_files_back(here: World) -> None:
+    here.write_many(200)
+    slow(here)
+    cluster = cluster_of(here)
+    async with cluster.uploader(grace=5) as uploader:
+        async for _ in uploader.results():
+            uploader.stop(ExitCode.SIGINT)
+    assert uploader.summary.exit_code == ExitCode.SIGINT
+    assert uploader.summary.counters.remaining > 0
+    here.faults()
+    await cluster.run()
+    here.assert_uploaded()
+    assert here.puts == 200
+
+
+async def test_a_worker_of_another_version_gets_no_files(here: World) -> None:
+    here.write_many(20)
+    cluster = cluster_of(here)
+    cluster.fleet.all[0].hello = {"bulkup": "0.0.1"}
+    summary = await cluster.run()
+    assert summary.exit_code == ExitCode.OK
+    assert summary.counters.uploaded == 20
+    cluster.fleet.all[1].hello = {"python": "3.1.4"}
+    here.write({"new.mp4": b"new"})
+    summary = await cluster.run()
+    assert summary.exit_code == ExitCode.USAGE
+    assert summary.error is not None
+    assert "worker w" in summary.error.message
+    assert here.puts == 20
+
+
+@pytest.mark.parametrize(
+    ("seen", "text"),
+    [
+        (("the source /x cannot be used there: No such file", None, b""), "the source /x cannot be used there"),
+        ("size", "has another size there"),
+        ("content", "has other content there"),
+    ],
+)
+async def test_a_worker_with_another_tree_gets_no_files(here: World, seen: object, text: str) -> None:
+    here.write_many(20)
+    cluster = cluster_of(here, workers=1)
+
+    def sees(found: tuple[str, tuple[int, ...], bytes]) -> object:
+        if isinstance(seen, tuple):
+            return seen
+        error, identity, digest = found
+        return (error, (identity[0] + 1, *identity[1:]), digest) if seen == "size" else (error, identity, b"other")
+
+    cluster.fleet.all[0].sees = sees
+    summary = await cluster.run()
+    assert summary.exit_code == ExitCode.USAGE
+    assert summary.error is not None
+    assert text in summary.error.message
+    assert "worker w0" in summary.error.message
+    assert here.puts == 0
+
+
+async def test_a_device_may_have_another_number_on_a_worker(here: World) -> None:
+    """The journal has the coordinator's number, so a repeated run finds the files unchanged."""
+    here.write_many(20)
+    cluster = cluster_of(here, workers=1)
+    # The worker claims that the device has the coordinator's number plus 7; its files do not show it, so they changed.
+    cluster.fleet.all[0].sees = lambda found: (found[0], (*found[1][:4], found[1][4] + 7), found[2])
+    summary = await cluster.run()
+    assert summary.counters.changed == 20
+
+
+async def test_the_scheduler_may_be_lost_for_a_while(here: World) -> None:
+    here.write_many(200)
+    slow(here)
+    cluster = cluster_of(here)
+    async with cluster.uploader() as uploader, anyio.create_task_group() as tasks:
+
+        async def lose() -> None:
+            while here.puts < 20:
+                await anyio.sleep(0.005)
+            cluster.fleet.lost = True
+            await anyio.sleep(0.3)
+            cluster.fleet.lost = False
+
+        tasks.start_soon(lose)
+        summary = await uploader.run()
+    assert summary.exit_code == ExitCode.OK
+    assert cluster.fleet.reconnects
+    here.assert_uploaded()
+
+
+async def test_a_scheduler_that_does_not_return_ends_the_run(here: World) -> None:
+    here.write_many(200)
+    slow(here)
+    cluster = cluster_of(here, reconnect=0.2, last_reports=0.2)
+    async with cluster.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
+
+        async def lose() -> None:
+            while here.puts < 20:
+                await anyio.sleep(0.005)
+            cluster.fleet.lost = True
+
+        tasks.start_soon(lose)
+        summary = await uploader.run()
+    assert summary.exit_code == ExitCode.MACHINE
+    assert summary.error is not None
+    assert "the scheduler was lost" in summary.error.message
+    cluster.fleet.lost = False
+    here.faults()
+    await cluster.run()
+    here.assert_uploaded()
+
+
+async def test_a_cluster_without_workers_ends_the_run(here: World) -> None:
+    here.write_many(5)
+    summary = await cluster_of(here, workers=0, first_worker=0.1).run()
+    assert summary.exit_code == ExitCode.MACHINE
+    assert summary.error is not None
+    assert "has had no worker" in summary.error.message
+
+
+async def test_max_failures_counts_over_all_workers(here: World) -> None:
+    here.write_many(60)
+    here.faults("expired-url")
+    summary = await cluster_of(here, workers=3).run(max_failures=5)
+    assert summary.exit_code != ExitCode.OK
+    assert summary.counters.uploaded == 0
+
+
+async def test_refused_credentials_end_the_run(here: World) -> None:
+    here.write_many(30)
+    summary = await cluster_of(here).run(token="wrong")
+    assert summary.exit_code == ExitCode.SERVICE
+    assert summary.error is not None
+    assert "(on worker w" in summary.error.message
+
+
+async def test_limits_hold_over_all_workers(here: World) -> None:
+    here.write_many(30, size=20_000)
+    cluster = cluster_of(here, workers=3)
+    async with cluster.uploader(max_files=12, rate_limit=40, bwlimit="300K") as uploader:
+        summary = await uploader.run()
+    assert summary.exit_code == ExitCode.TIME_UP
+    assert summary.counters.uploaded == 12
+    assert summary.seconds >= 12 * 20_000 / (300 * 1024) / 2
+
+
+def test_the_options_leave_a_worker_time_to_stop() -> None:
+    """A worker must have stopped when its files are given to others."""
+    options = dataclasses.replace(cluster_of.__globals__["QUICK"])
+    assert options.lease < options.silence
+    assert type(options)().lease < type(options)().silence
+
+
+async def test_files_that_changed_are_found_by_workers(here: World) -> None:
+    here.write_many(10)
+    cluster = cluster_of(here)
+    await cluster.run()
+    here.write({"d0/0000.mp4": b"changed"})
+    summary = await cluster.run()
+    assert summary.counters.uploaded == 1
+    assert here.states()[b"d0/0000.mp4"] is FileState.UPLOADED
+    here.assert_uploaded()
