@@ -51,6 +51,12 @@ def test_the_line_of_a_file() -> None:
     assert verified_line(result(content=ContentState.DIFFERENT)) == r"damaged on disk: /data/a\x1b.mp4"
 
 
+def test_a_file_that_a_run_has_removed_is_no_difference() -> None:
+    found = counts(result(disk=DiskState.REMOVED))
+    assert (found.differing, verify_exit_code(found)) == (0, 0)
+    assert "disk:    1 removed" in "\n".join(verify_text(found, [], JournalOptions()))
+
+
 def test_the_object_of_a_file() -> None:
     found = orjson.loads(dumps(verified_object(result(disk=DiskState.CHANGED, remote_id="id", reason="x"))))
     assert found["event"] == "difference"
@@ -70,7 +76,7 @@ def test_the_last_lines() -> None:
     assert "bulkup upload --profile p" in text
     told = orjson.loads(dumps(verify_object(found, ["n"])))
     assert (told["exit_code"], told["files"], told["differing"], told["lost"]) == (1, 1000, 2, 1)
-    assert told["disk"] == {"same": 999, "metadata": 0, "changed": 1, "deleted": 0, "unreadable": 0}
+    assert told["disk"] == {"same": 999, "metadata": 0, "changed": 1, "deleted": 0, "removed": 0, "unreadable": 0}
     assert told["content"] is None
 
 
