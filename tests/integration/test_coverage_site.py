@@ -33,7 +33,7 @@ def clone(tmp_path: Path) -> Path:
     return clone
 
 
-def run(clone: Path, code: str, *paths: Path) -> str:
+def run(clone: Path, code: str, *paths: Path, argument: str = "") -> str:
     """Run code with `paths` on the path, as a process of a measured test run, and return what it prints."""
     environment = {
         **os.environ,
@@ -41,7 +41,7 @@ def run(clone: Path, code: str, *paths: Path) -> str:
         "PYTHONWARNINGS": "error",
     }
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=clone.parent, capture_output=True, check=True
+        [sys.executable, "-c", code, argument], env=environment, cwd=clone.parent, capture_output=True, check=True
     )
     assert not done.stderr
     return done.stdout.decode()
@@ -76,6 +76,15 @@ def test_coverage_starts_with_the_first_import_of_bulkup(clone: Path) -> None:
     loaded = "import sys; print('coverage' in sys.modules)"
     assert run(clone, loaded, clone) == "False\n"
     assert run(clone, f"{USE}; {loaded}", clone) == "True\n"
+
+
+def test_a_command_can_be_left_out(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of the command start hundreds of servers. Others are measured."""
+    monkeypatch.setenv("UNMEASURED_COMMAND", "serve")
+    for command in ("serve", "upload"):
+        assert not measured(clone)
+        run(clone, USE, clone, argument=command)
+    assert "clone/bulkup/used.py" in measured(clone)
 
 
 def test_threads_that_end_the_process_together_save_once(clone: Path) -> None:

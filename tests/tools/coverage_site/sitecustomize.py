@@ -5,6 +5,7 @@ Coverage's own way (`patch = subprocess`) relies on a variable that bulkup does 
 
 Coverage starts with the first import of bulkup, because its start takes several times as long as that of Python. It
 measures the files of this clone alone: other copies, such as an installed package, would count as untested.
+A test can name a command in UNMEASURED_COMMAND that it starts often, and that is not what it tests.
 """
 
 from __future__ import annotations
@@ -77,4 +78,5 @@ def _save_at_exit(measured: coverage.Coverage) -> None:
     os._exit = save_and_leave
 
 
-sys.meta_path.insert(0, _StartAtImport)
+if os.environ.get("UNMEASURED_COMMAND") not in sys.orig_argv:
+    sys.meta_path.insert(0, _StartAtImport)
