@@ -49,7 +49,8 @@ class Load:
 class Costs:
     """The costs up to a number of files. `bytes` are those of the file, `log_bytes` those of its log, which only grows.
 
-    `thread` and `loop` are CPU microseconds a file since the number of files before, `seconds` those of the clock.
+    The others are per file since the number of files before: `thread` and `loop` CPU microseconds, `written` bytes that
+    were written to the disk. `seconds` are those of the clock for all of these files.
     """
 
     files: int
@@ -58,6 +59,7 @@ class Costs:
     seconds: float
     thread: float
     loop: float
+    written: float
 
     @property
     def bytes_per_file(self) -> float:
@@ -103,6 +105,7 @@ async def write(path: str, points: Sequence[int], load: Load) -> list[Costs]:
                     time.perf_counter() - started,
                     spent.thread / files * 1e6,
                     spent.loop / files * 1e6,
+                    spent.written / files,
                 )
             )
             written = point
@@ -178,20 +181,24 @@ def _outcome(item: Item, ticket: Ticket) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Spent:
-    """CPU seconds of the journal's thread and of the loop's."""
+    """CPU seconds of the journal's thread and of the loop's, and bytes written to the disk."""
 
     thread: float
     loop: float
+    written: int
 
     def __sub__(self, other: _Spent) -> _Spent:
-        return _Spent(self.thread - other.thread, self.loop - other.loop)
+        return _Spent(self.thread - other.thread, self.loop - other.loop, self.written - other.written)
 
     @classmethod
     def now(cls) -> _Spent:
-        """Return the CPU time of both so far."""
+        """Return those of this process so far."""
         (number,) = [thread.native_id for thread in threading.enumerate() if thread.name == _THREAD]
         with open(f"/proc/self/task/{number}/schedstat", encoding="ascii") as file:
-            return cls(int(file.read().split()[0]) / 1e9, time.thread_time())
+            used = int(file.read().split()[0]) / 1e9
+        with open("/proc/self/io", encoding="ascii") as file:
+            (line,) = [line for line in file if line.startswith("write_bytes:")]
+        return cls(used, time.thread_time(), int(line.split()[1]))
 
 
 def _pages(path: str) -> int:
@@ -231,15 +238,15 @@ def main(given: list[str]) -> int:
         path = os.path.join(folder, "journal")
         costs = asyncio.run(write(path, arguments.files, load))
         later = afterwards(path)
-    print("| files | bytes a file | log, MiB | files/s | thread, us a file | loop, us a file |")
-    print("|---|---|---|---|---|---|")
+    print("| files | bytes a file | written to disk | log, MiB | files/s | thread, us a file | loop, us a file |")
+    print("|---|---|---|---|---|---|---|")
     written = 0
     for one in costs:
         rate = (one.files - written) / one.seconds
         written = one.files
         print(
-            f"| {one.files:,} | {one.bytes_per_file:.0f} | {one.log_bytes / 2**20:.0f} | {rate:,.0f}"
-            f" | {one.thread:.1f} | {one.loop:.1f} |"
+            f"| {one.files:,} | {one.bytes_per_file:.0f} | {one.written:,.0f} | {one.log_bytes / 2**20:.0f}"
+            f" | {rate:,.0f} | {one.thread:.1f} | {one.loop:.1f} |"
         )
     print(
         f"\nopened after a kill {later.opened_after_kill:.1f} s, after an end {later.opened_after_end:.2f} s;"

@@ -7,16 +7,19 @@ The rate is the bytes of the files over the seconds of the runs, as their summar
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
 
+from benchmarks.cluster.fleet import fleet
 from benchmarks.cluster.site import Site, site
 
 KIB = 1024
+# The scheduler of the network is not on the loopback, and the namespaces need no TLS.
+INSECURE = ("--cluster-insecure",)
 NEEDED = 3.7  # of 4 workers against 1
 
 
@@ -36,20 +39,27 @@ class Rate:
         return self.bytes * 8e-6 / self.seconds
 
 
-def by_lists(place: Site, workers: int) -> float:
-    """Upload the tree with one process and one list of files for each worker, and return the seconds of the slowest."""
-    paths = [os.path.relpath(path, place.tree.root) for path in place.tree.paths()]
-    runs = []
-    for number, node in enumerate(place.network.workers[:workers]):
-        name = f"list{number + 1}of{workers}"
-        listed = os.path.join(place.scratch, f"{name}.txt")
-        with open(listed, "w", encoding="utf-8") as file:
-            file.writelines(f"{path}\n" for path in paths[number::workers])
-        runs.append(place.upload(node, name, ["--files-from", listed]))
+def by_shards(place: Site, workers: int) -> float:
+    """Upload the tree with one process and one shard for each worker, and return the seconds of the slowest."""
+    nodes = place.network.workers[:workers]
+    runs = [
+        place.upload(node, f"shard{number}of{workers}", ["--shard", f"{number}/{workers}"])
+        for number, node in enumerate(nodes, 1)
+    ]
     return max(float(str(run.summary()["seconds"])) for run in runs)
 
 
-WAYS: dict[str, Callable[[Site, int], float]] = {"lists": by_lists}
+def by_cluster(place: Site, workers: int) -> float:
+    """Upload the tree with a cluster, and return the seconds of the run without its start."""
+    network = place.network
+    with fleet(place.scratch, network.hub, network.workers[:workers]) as running:
+        upload = place.upload(network.hub, f"cluster{workers}", ["--cluster", running.address, *INSECURE])
+        began = upload.wait_for_first()
+        upload.summary()
+        return time.perf_counter() - began
+
+
+WAYS: dict[str, Callable[[Site, int], float]] = {"shards": by_shards, "cluster": by_cluster}
 
 
 def measure(place: Site, workers: int, way: str) -> Rate:
@@ -67,11 +77,11 @@ def measure(place: Site, workers: int, way: str) -> Rate:
 def main(given: list[str]) -> int:
     """Measure one worker and then all, print the ratio, and return 1 if it is too small."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster links", description=__doc__)
-    parser.add_argument("--way", choices=WAYS, default="lists")
+    parser.add_argument("--way", choices=WAYS, default="shards")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--rate", type=float, default=100.0, help="Mbit/s of each link")
-    parser.add_argument("--files", type=int, default=800)
-    parser.add_argument("--size", type=int, default=512 * KIB, help="bytes of a file")
+    parser.add_argument("--files", type=int, default=3_200)
+    parser.add_argument("--size", type=int, default=128 * KIB, help="bytes of a file")
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args(given)
     try:

@@ -29,7 +29,7 @@ _SHAPE = ("burst", "64kb", "latency", "100ms")  # packets that would wait longer
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A namespace: its name, its address, and the command that starts another one inside."""
+    """A namespace: its name and address. Without a name, it is that of this process."""
 
     name: str
     address: str
@@ -37,7 +37,10 @@ class Node:
     @property
     def inside(self) -> tuple[str, ...]:
         """Return the words that start a command in this namespace."""
-        return ("ip", "netns", "exec", self.name)
+        return ("ip", "netns", "exec", self.name) if self.name else ()
+
+
+HERE = Node("", "127.0.0.1")
 
 
 @dataclass(frozen=True, slots=True)

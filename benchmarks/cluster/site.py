@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,10 +51,19 @@ class Started:
     out: str
     err: str
 
-    def end_of_errors(self) -> str:
-        """Return the last lines that it wrote as errors."""
+    def errors(self) -> str:
+        """Return the lines that it wrote as errors."""
         with open(self.err, encoding="utf-8", errors="replace") as file:
-            return file.read()[-1000:].strip()
+            return file.read()
+
+    def lines(self) -> int:
+        """Return the number of lines that it wrote to its output: one for each settled file of a run."""
+        with open(self.out, "rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+    def end_of_errors(self) -> str:
+        """Return the last of them."""
+        return self.errors()[-1000:].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,15 @@ class Upload:
 
     started: Started
     name: str
+
+    def wait_for_first(self, longest: float = 120.0) -> float:
+        """Wait for the first settled file, and return the time of `time.perf_counter`. Raises RuntimeError."""
+        until = time.monotonic() + longest
+        while not os.path.getsize(self.started.out):
+            if self.started.process.poll() not in (None, 0) or time.monotonic() > until:
+                raise RuntimeError(f"{self.name} settled no file: {self.started.end_of_errors()}")
+            time.sleep(0.01)
+        return time.perf_counter()
 
     def summary(self, longest: float = 600.0) -> Mapping[str, object]:
         """Wait for its end and return its summary. Raises RuntimeError unless its exit code is 0."""
