@@ -15,6 +15,7 @@ _PARTS = {
     "memory": "memory",
     "cut": "cut",
     "kills": "kills",
+    "simulation": "simulation",
 }
 
 

@@ -36,12 +36,12 @@ class ClusterOptions:
     fewest_files: int = 16
     least_bytes: int = 128 * MIB
     most_bytes: int = 16 * 1024 * MIB
-    window: float = 2.5
+    window: float = 5.0
     lease: float = 20.0
     silence: float = 30.0
     poll: float = 1.0
     linger: float = 0.004
-    linger_per_worker: float = 0.001
+    linger_per_worker: float = 0.005
     look: float = 1.0
     first_worker: float = 60.0
     reconnect: float = 60.0

@@ -156,7 +156,8 @@ class Distributor:
             if place is None:
                 break
             link = links[place]
-            group = take_group(waiting, link.load, options, len(links))
+            # While more come, groups are full: with many workers, a share of what waits now would be a few files.
+            group = take_group(waiting, link.load, options, len(links) if self._no_more else 1)
             unchecked = self._comparison.unchecked(group, link.checked)
             if unchecked:
                 waiting.extendleft(reversed(group))
