@@ -33,8 +33,10 @@ from bulkup.journal.index_rows import FileKey, rows_of, run_names
 from bulkup.journal.run_records import read_record
 from bulkup.model.journal_rows import RunRow
 from bulkup.model.run_record import RunRecord
+from bulkup.model.states import NOT_UPLOADED
 
 _PATIENCE = 0.3  # seconds that a request waits for an index before it tells how far the reading is
+_LONG_PATIENCE = 10.0
 _NO_FILES: dict[str, Any] = {"files": [], "count": 0, "after": None}
 
 
@@ -149,15 +151,19 @@ class Handlers:
     async def _retry(self, request: web.Request) -> web.Response:
         view = await self._state.view(request.match_info["journal"])
         given = await _json_of(request)
+        sources = await self._state.read(view, lambda reader: {source.id: source.root for source in reader.sources()})
+        if given.get("all") is True:
+            found = await self._state.indexes.find(view.path, _LONG_PATIENCE)
+            number = 0 if isinstance(found, int) else sum(found.index.counts().get(state, 0) for state in NOT_UPLOADED)
+            return json_response(await self._retries.start(view, dict.fromkeys(sources.values()), number), 202)
         keys = await self._chosen(view, given)
         paths: dict[bytes, list[bytes]] = {}
-        sources = await self._state.read(view, lambda reader: {source.id: source.root for source in reader.sources()})
         for key in dict.fromkeys((key.source, key.path) for key in keys):
             if key[0] in sources:
                 paths.setdefault(sources[key[0]], []).append(key[1])
         if not paths:
             raise RequestError(409, "files", "none of these files is in the journal any more", "load the list again")
-        return json_response(await self._retries.start(view, paths), 202)
+        return json_response(await self._retries.start(view, paths, sum(map(len, paths.values()))), 202)
 
     async def _control(self, request: web.Request) -> web.Response:
         view = await self._state.view(request.match_info["journal"])
@@ -172,7 +178,7 @@ class Handlers:
             except ParameterError as error:
                 raise _bad(error) from None
         wanted = _list_request(dict(given["list"] or {}), most)
-        found = await self._state.indexes.find(view.path, 10.0)
+        found = await self._state.indexes.find(view.path, _LONG_PATIENCE)
         if isinstance(found, int):
             raise RequestError(409, "reading", "the journal is still being read", "try again in a moment")
         query = await self._resolved(view, found, wanted)

@@ -1,4 +1,4 @@
-"""Uploads chosen files again, each choice by a `bulkup upload` of its own with the list of these files.
+"""Uploads chosen files again by a `bulkup upload` with their list, or all of them by a `bulkup retry`.
 
 The process belongs to a session of its own, so it goes on when the dashboard ends. It reads the list from a file that
 has no name any more, and writes its messages into another one: nothing is left behind, whatever ends first.
@@ -28,7 +28,8 @@ from bulkup.reports.safe_text import printable
 RetryCommand = Callable[[str, bytes], Sequence[str]]  # of a journal and a source, the arguments behind `upload`
 _READ = 64 * 1024  # bytes of messages
 _SHOWN_LINES = 12
-_LISTED = ("--files-from", "-", "--null", "--retry-rejected", "--log-level", "warning")
+_LISTED = ("--files-from", "-", "--null")
+_OPTIONS = ("--retry-rejected", "--log-level", "warning")
 
 
 @dataclass(slots=True)
@@ -56,15 +57,20 @@ class RetryJobs:
         """Return the retries, the newest first; with `journal`, those of it."""
         return [_object(job) for job in reversed(self._jobs) if journal is None or job.journal == journal]
 
-    async def start(self, view: JournalView, paths_by_source: Mapping[bytes, Sequence[bytes]]) -> dict[str, Any]:
-        """Start the upload of files, one source after the other. Raises `RequestError`, `BulkupError`."""
+    async def start(
+        self, view: JournalView, paths_by_source: Mapping[bytes, Sequence[bytes] | None], files: int
+    ) -> dict[str, Any]:
+        """Start the upload of files, one source after the other; None stands for all that are not uploaded.
+
+        Raises `RequestError`, `BulkupError`.
+        """
         self._refuse_two_runs(view)
         commands = await self._state.in_thread(
             lambda: [(self._command(view.path, source), paths) for source, paths in paths_by_source.items()]
         )
         self._refuse_two_runs(view)  # another one may have begun meanwhile
         self._number += 1
-        job = _Job(self._number, view.id, sum(map(len, paths_by_source.values())), self._state.clock.now())
+        job = _Job(self._number, view.id, files, self._state.clock.now())
         self._jobs = [*self._jobs, job][-self._state.options.kept_retries :]
         self._state.group.start_soon(self._run, job, commands)
         return _object(job)
@@ -74,7 +80,7 @@ class RetryJobs:
             message = "a run of this journal is under way, and only one at a time can be"
             raise RequestError(409, "running", message, "wait until it has ended, or stop it")
 
-    async def _run(self, job: _Job, commands: Sequence[tuple[Sequence[str], Sequence[bytes]]]) -> None:
+    async def _run(self, job: _Job, commands: Sequence[tuple[Sequence[str], Sequence[bytes] | None]]) -> None:
         self._publish(job)
         try:
             for arguments, paths in commands:
@@ -88,12 +94,13 @@ class RetryJobs:
         await self._state.look()
         self._publish(job)
 
-    async def _upload(self, arguments: Sequence[str], paths: Sequence[bytes]) -> tuple[int, str]:
+    async def _upload(self, arguments: Sequence[str], paths: Sequence[bytes] | None) -> tuple[int, str]:
         """Run the command with a list of paths, and return its exit code and the end of its messages."""
         with tempfile.TemporaryFile() as names, tempfile.TemporaryFile() as messages:
-            names.write(b"".join(path + b"\0" for path in paths))
+            names.write(b"".join(path + b"\0" for path in paths or ()))
             names.seek(0)
-            process = await self._state.in_thread(partial(_started, arguments, names, messages))
+            command = ["retry", *arguments] if paths is None else ["upload", *arguments, *_LISTED]
+            process = await self._state.in_thread(partial(_started, command, names, messages))
             try:
                 while process.poll() is None:  # noqa: ASYNC110  # the end of a process sets no event
                     await anyio.sleep(self._state.options.retry_poll)
@@ -106,9 +113,9 @@ class RetryJobs:
         self._state.hub.publish("retry", str(job.number), _object(job))
 
 
-def _started(arguments: Sequence[str], names: IO[bytes], messages: IO[bytes]) -> subprocess.Popen[bytes]:
+def _started(command: Sequence[str], names: IO[bytes], messages: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-X", "utf8", "-P", "-m", "bulkup", "upload", *arguments, *_LISTED],
+        [sys.executable, "-X", "utf8", "-P", "-m", "bulkup", *command, *_OPTIONS],
         stdin=names,
         stdout=subprocess.DEVNULL,
         stderr=messages,

@@ -150,10 +150,10 @@ async def test_a_million_failures_are_searched_and_paged(browser: Browser, tmp_p
     async with opened(tmp_path) as client, shown(browser, client, f"#/j/{journal_id(str(journal))}/failures") as page:
         page.set_default_timeout(300_000)
         await page.wait_for_selector("tbody a", timeout=300_000)
-        await expect(page.get_by_role("button", name="Retry all 1,000,000 files")).to_be_visible()
+        await expect(page.get_by_role("button", name="Retry all 1,000,000 files")).to_be_visible(timeout=60_000)
         await page.keyboard.press("/")
         await page.keyboard.type("img_0999999")
-        await expect(page.locator(".find .note")).to_have_text("1 file")
+        await expect(page.locator(".find .note")).to_have_text("1 file", timeout=30_000)
         await page.get_by_role("searchbox").fill("jpg")
         await expect(page.locator(".find .note")).to_have_text("more than 10,000 files")
         await page.get_by_role("button", name="Size").click()

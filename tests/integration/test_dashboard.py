@@ -321,6 +321,24 @@ async def test_a_retry_runs_by_itself_and_its_outcome_is_shown(
     assert int((tmp_path / "session").read_text()) != os.getsid(0)
 
 
+async def test_all_files_that_are_not_uploaded_can_be_retried(
+    journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their number has no limit, so there is no list: `bulkup retry` takes them from the journal."""
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\nprintf '%s ' \"$@\" > {tmp_path}/arguments\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    async with opened(journal.parent, retry=lambda *_: ["--profile", "nightly"]) as page:
+        name = journal_id(str(journal))
+        await page.ready(f"journals/{name}/files")
+        assert (await page.post(f"journals/{name}/retry", {"all": True}, 202))["files"] == 4
+        with anyio.fail_after(60):
+            while (await page.get("overview"))["retries"][0]["state"] == "running":
+                await anyio.sleep(0.05)
+    assert "-m bulkup retry --profile nightly --retry-rejected" in (tmp_path / "arguments").read_text()
+
+
 async def test_all_files_of_a_list_can_be_retried(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent")
     async with opened(journal.parent, retry=lambda *_: []) as page:

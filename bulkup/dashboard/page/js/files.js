@@ -56,7 +56,7 @@ export async function filesView(view, [id, kind], query) {
 
   const drawTop = () => {
     const missed = journal.counts ? ["failed", "rejected", "changed", "unreadable"].reduce((sum, one) => sum + (journal.counts[one] || 0), 0) : null;
-    replace(top, head(journal.name, journalMeta(journal), failing && missed ? h("button", { type: "button", className: "primary", disabled: journal.state === "running", title: journal.state === "running" ? "A run of this journal is under way" : null, onclick: () => retry({ list: { state: "missed" } }, missed) }, `Retry all ${files(missed)}`) : null), tabs(id, kind, journal.counts));
+    replace(top, head(journal.name, journalMeta(journal), failing && missed ? h("button", { type: "button", className: "primary", disabled: journal.state === "running", title: journal.state === "running" ? "A run of this journal is under way" : null, onclick: () => retry({ all: true }, missed) }, `Retry all ${files(missed)}`) : null), tabs(id, kind, journal.counts));
     replace(notice, dead ? callout("bad", journal.message || "The journal cannot be read any more", journal.hint) : null, retryNotice(newestRetry(id)));
   };
   const drawFilters = () => replace(filters, [now.run ? ["run", "One run only"] : null, now.reason ? ["reason", now.reason] : null].filter(Boolean).map(([name, text]) => h("button", { type: "button", "data-key": `filter-${name}`, title: "Remove this filter", onclick: () => { now[name] = null; if (name === "reason") now.reason_state = null; load(); } }, text.length > 48 ? `${text.slice(0, 47)}…` : text, h("span", { "aria-hidden": "true" }, " ×"), h("span", { className: "unseen" }, ", remove this filter"))));
@@ -104,7 +104,8 @@ export async function filesView(view, [id, kind], query) {
       history.replaceState(null, "", address());
       drawFilters(); drawRows(); drawCount(value);
       if (!next) say(`${more ? "More than " : ""}${files(total)} found`);
-      if (failing && !next) showGroups();
+      if (failing && !next) showGroups().catch(view.fail);
+      if (journal.counts === null) { journal = await get(`journals/${id}`, {}, mine.signal); if (!view.left) drawTop(); }
     } catch (error) {
       if (error.name === "AbortError" || view.left) return;
       if (error instanceof Refused && error.kind === "list") { await load(); return; }
@@ -118,7 +119,7 @@ export async function filesView(view, [id, kind], query) {
     if (view.left || value.reading !== null) return;
     groups = value.groups;
     body.querySelector("#whole").textContent = value.read_at ? `As of ${dateTime(value.read_at)}` : "";
-    replace(why, groups.length ? causeList(id, groups, { chosen: now, choose: (group) => { now.reason = group ? group.name : null; now.reason_state = group ? group.state : null; load(); } }) : h("div", { className: "empty" }, h("strong", {}, "No file is missing"), "Everything in this journal is uploaded or on its way."));
+    replace(why, groups.length ? causeList(id, groups, { chosen: now, choose: (group) => { now.reason = group ? group.name : null; now.reason_state = group ? group.state : null; load(); body.querySelector("#list").scrollIntoView({ block: "start" }); } }) : h("div", { className: "empty" }, h("strong", {}, "No file is missing"), "Everything in this journal is uploaded or on its way."));
   };
   const refresh = async () => { journal = await get(`journals/${id}`); if (view.left) return; drawTop(); if (journal.reading === null) await load(); };
   const stop = listen((event, value) => {
@@ -132,7 +133,6 @@ export async function filesView(view, [id, kind], query) {
   if (failing) replace(why, h("div", { className: "empty" }, bone("14rem")));
   replace(table, skeletonTable(kind));
   await load();
-  if (journal.counts === null && !view.left) { journal = await get(`journals/${id}`); drawTop(); }
 }
 
 const name = (row) => row.key.join("/");

@@ -52,7 +52,7 @@ function card(journal) {
     h("div", { className: "title" }, h("h3", {}, usable ? h("a", { href: link("j", journal.id), "data-key": `card-${journal.id}` }, journal.name) : journal.name), journalBadge(journal)),
     h("p", { className: "facts" }, facts),
     last ? h("div", { className: "foot" },
-      h("div", {}, h("div", {}, missed(last, journal)), h("div", { className: "note" }, time(last.started_at), last.seconds === null ? "" : `, took ${duration(last.seconds)}`)),
+      h("div", {}, h("div", {}, missed(last, journal)), h("div", { className: "note" }, time(last.started_at), last.seconds === null ? "" : ` · ${duration(last.seconds)}`)),
       strip(journal.runs)) : h("p", { className: "note foot" }, h("code", {}, journal.path)));
 }
 

@@ -28,7 +28,7 @@ export async function runView(view, [id, , name]) {
       retryNotice(newestRetry(id)),
       panel ? h("section", { className: "block" }, panel.element) : null,
       workers,
-      summary ? h("section", { className: "block", "aria-label": "Figures" }, figures(run, summary)) : null,
+      summary && !run.running ? h("section", { className: "block", "aria-label": "Figures" }, figures(run, summary)) : null,
       h("section", { className: "block" }, chart.element),
       h("section", { className: "block", "aria-labelledby": "why" }, h("header", {}, h("h2", { id: "why" }, "Why files were not uploaded"), h("span", { className: "note" }, run.newest ? "" : "Those that no later run has met")), causes),
       summary ? h("section", { className: "block two" }, details("Requests for upload URLs", [["Calls", count(summary.presign && summary.presign.calls)], ["URLs", count(summary.presign && summary.presign.files)], ["Renewed", count(summary.presign && summary.presign.renewed)], ["From an earlier run", count(summary.reused_tickets)]]), details("Sending", [["Retries", count(summary.retries)], ["Workers at the end", count(summary.concurrency && summary.concurrency.last)], ["Workers at most", count(summary.concurrency && summary.concurrency.peak)], ["Run", h("code", {}, run.run)]])) : null),
@@ -37,7 +37,8 @@ export async function runView(view, [id, , name]) {
   };
   const drawChart = () => {
     const kept = samples.get(id);
-    const points = kept && kept.run === run.run ? kept.points : run.samples || [];
+    const live = kept && kept.run === run.run ? kept.points : [];
+    const points = [...run.samples.filter((one) => !live.length || one.t < live[0].t), ...live]; // the run's own record, and what came since
     if (points.length > 1 || run.running) chart.draw(points);
     chart.element.parentElement.hidden = !run.running && points.length < 2;
   };
