@@ -91,13 +91,15 @@ def made_journal(path: Path, runs: Sequence[MadeRun]) -> Path:
     """Write a journal with these runs, the oldest first. Return its path."""
     with contextlib.closing(open_for_writing(str(path))) as connection:
         connection.execute("BEGIN")
-        connection.execute("INSERT INTO destinations VALUES (1, 'magic-hour', 'https://api.magichour.ai', '')")
+        destination = (1, "magic-hour", "https://api.magichour.ai", "")
+        connection.execute("INSERT INTO destinations (id, provider, base_url, scope) VALUES (?, ?, ?, ?)", destination)
         connection.execute("INSERT INTO sources (id, root) VALUES (1, ?)", (SOURCE,))
         for number, run in enumerate(runs, start=1):
             summary = _summary(run, number)
             ended = run.exit_code is not None
             connection.execute(
-                "INSERT INTO runs VALUES (?, ?, 1, ?, ?, ?, ?, ?)",
+                "INSERT INTO runs (id, run, destination_id, sources, started_at, ended_at, exit_code, summary) "
+                "VALUES (?, ?, 1, ?, ?, ?, ?, ?)",
                 (
                     number,
                     _name(number),

@@ -86,13 +86,13 @@ def render(facts: RunFacts, form: str, *, blocks: bool = True) -> str:
 
 
 def _comparable(run: RunRow, earlier: Iterable[RunRow]) -> list[RunRow]:
-    """Return the runs before this one of the same sources and service, the newest first."""
-    same = (
-        one
-        for one in earlier
-        if (one.provider, one.base_url, set(one.sources)) == (run.provider, run.base_url, set(run.sources))
-    )
+    """Return the runs before this one of the same files and service, the newest first."""
+    same = (one for one in earlier if _of(one) == _of(run))
     return list(itertools.islice(same, COMPARED))
+
+
+def _of(run: RunRow) -> tuple[str, str, frozenset[bytes], str | None]:
+    return run.provider, run.base_url, frozenset(run.sources), run.shard
 
 
 def _counted_groups(summary: Mapping[str, Any]) -> list[FailureGroup]:

@@ -42,6 +42,20 @@ def test_a_failed_run_is_summarised_in_plain_words(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("state", "files", "said"),
+    [
+        ("failed", 3, "3 files failed."),
+        ("rejected", 1, "1 file was rejected."),
+        ("rejected", 2, "2 files were rejected."),
+        ("unreadable", 1, "1 file could not be read."),
+    ],
+)
+def test_failures_of_one_kind_are_a_short_sentence(state: str, files: int, said: str, tmp_path: Path) -> None:
+    run = replace(SMALL, failures=(Failures(state, "no", files),), exit_code=1)
+    assert list(sentences(facts_of(tmp_path, run)))[-1] == said
+
+
 def test_a_killed_run_says_so_and_how_to_resume(tmp_path: Path) -> None:
     facts = facts_of(tmp_path, KILLED)
     assert next(iter(sentences(facts))).startswith("This run was cut off before its end")

@@ -104,7 +104,7 @@ def time_ticks(seconds: float) -> list[Tick]:
     for number in range(1, int(seconds / step + 1e-9) + 1):
         place = WIDTH * number * step / seconds
         ticks.append(
-            Tick(round(place, 1), f"{number * step / (unit or 1):g} {name}", "end" if place > 940 else "middle")
+            Tick(round(place, 1), f"{number * step / (unit or 1):g} {name}", "end" if place > 970 else "middle")
         )
     return ticks
 

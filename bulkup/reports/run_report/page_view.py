@@ -108,6 +108,7 @@ def identity(facts: RunFacts) -> list[tuple[str, str]]:
     found += [("ended", time_text(run.ended_at) or "-")] if run.ended_at is not None else []
     found += [("exit code", str(run.exit_code))] if run.exit_code is not None else []
     found.append(("service", f"{run.provider} {run.base_url}".rstrip()))
+    found += [("shard", run.shard)] if run.shard is not None else []
     found += [("source", root.decode("utf-8", "surrogateescape")) for root in run.sources]
     if record is not None:
         found += [("machine", record.host), ("bulkup", record.version)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from bulkup.errors import ExitCode
@@ -140,19 +141,7 @@ def compared_runs(facts: RunFacts) -> list[ComparedRun]:
 
 
 def _with_figures(facts: RunFacts) -> RunRow:
-    run, seconds = facts.run, facts.seconds
-    ended_at = run.ended_at if seconds is None else run.started_at + seconds
-    return RunRow(
-        run.run,
-        run.started_at,
-        ended_at,
-        run.exit_code,
-        run.provider,
-        run.base_url,
-        run.sources,
-        facts.summary or None,
-        run.running,
-    )
+    return replace(facts.run, summary=facts.summary or None)
 
 
 def _compared(run: RunRow, *, this: bool) -> ComparedRun:

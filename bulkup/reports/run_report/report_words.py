@@ -11,6 +11,7 @@ from bulkup.reports.formatting import count_text, duration_text, files_rate_text
 from bulkup.reports.run_report.report_figures import NOT_UPLOADED, not_uploaded, remaining, shares
 from bulkup.reports.run_report.run_facts import RunFacts, figure
 
+_SINGLE = {"failed": "failed", "changed": "changed or vanished while being read", "unreadable": "could not be read"}
 _CUT_OFF = "This run was cut off before its end, by a kill, a crash or a power cut"
 
 
@@ -40,8 +41,7 @@ def sentences(facts: RunFacts) -> Iterator[str]:
         return
     yield from _amount(facts)
     if failed := not_uploaded(facts):
-        kinds = ", ".join(f"{one.files:,} {one.kind}" for one in shares(facts) if one.kind in NOT_UPLOADED)
-        yield f"{count_text(failed, 'file')} {_were(failed)} not uploaded: {kinds}."
+        yield _failed(facts, failed)
     elif facts.run.exit_code == 0:
         yield "Nothing failed."
     if facts.record is not None and facts.record.error is not None:
@@ -52,6 +52,15 @@ def sentences(facts: RunFacts) -> Iterator[str]:
         yield f"Storage accepted {count_text(unverified, 'file')} without a proof of the bytes."
     if there := figure(facts.summary, "already_there"):
         yield f"The service had {count_text(there, 'file')} already, so {_their(there)} bytes were not sent."
+
+
+def _failed(facts: RunFacts, failed: int) -> str:
+    kinds = [one for one in shares(facts) if one.kind in NOT_UPLOADED]
+    if len(kinds) == 1:
+        word = _SINGLE.get(kinds[0].kind)
+        return f"{count_text(failed, 'file')} {word or f'{_were(failed)} {kinds[0].kind}'}."
+    listed = ", ".join(f"{one.files:,} {one.kind}" for one in kinds)
+    return f"{count_text(failed, 'file')} {_were(failed)} not uploaded: {listed}."
 
 
 def _cut_off(facts: RunFacts) -> str:
