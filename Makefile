@@ -11,10 +11,11 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-young coverage lint format docs site captures bench soak fuzz constraints clean
+.PHONY: help demo cluster-demo test test-all test-young coverage lint format docs site captures bench soak fuzz constraints clean
 
 help:
 	@echo "make demo         upload a generated tree to the embedded server, kill the run half-way, resume it, check every file"
+	@echo "make cluster-demo upload 20,000 files with three workers of a Dask cluster, kill a worker and the coordinator, check every file"
 	@echo "make test         run the tests, without the slow ones; installs a C compiler, nginx and Ceph if they are missing"
 	@echo "make test-all     run all tests"
 	@echo "make test-young   run the tests on a clock that started 60 seconds ago, as just after a boot; needs Linux"
@@ -59,6 +60,9 @@ demo: $(VENV)/.run
 
 # The tests start the command hundreds of times. Without bytecode, each start would compile it anew and take twice as long.
 unexport PYTHONDONTWRITEBYTECODE
+
+cluster-demo: $(VENV)/.dev
+	$(BIN)/python tests/tools/cluster_demo.py
 
 ifdef COVERAGE
 MEASURED := PYTHONPATH=$(CURDIR)/tests/tools/coverage_site

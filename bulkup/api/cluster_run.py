@@ -25,8 +25,6 @@ from bulkup.pipeline import PipelineOptions, Run
 from bulkup.transport.clock_skew import ServiceClock
 from bulkup.transport.rate_limit import RateLimiter
 
-_CONNECT = 20.0  # seconds
-
 
 class ClusterAccess:
     """Connects to the workers of a run, and builds the pipeline of its coordinator.
@@ -106,11 +104,11 @@ def cluster_access(settings: Settings) -> ClusterAccess:
             hint = "use --cluster local:N, or start `bulkup serve` and name its address"
             raise UsageError("provider local has its server on this machine alone", hint=hint)
         check_encrypted(address, insecure=settings.cluster_insecure)
-    return ClusterAccess(functools.partial(_connected, address))
+    return ClusterAccess(functools.partial(_connected, address, settings.connect_timeout))
 
 
 @contextlib.asynccontextmanager
-async def _connected(address: str) -> AsyncGenerator[Fleet, None]:
+async def _connected(address: str, timeout: float) -> AsyncGenerator[Fleet, None]:
     """Connect to the scheduler, which `local:N` starts, and yield its workers. Raises `ClusterError`, `UsageError`."""
     from bulkup.cluster.dask_fleet import DaskFleet  # noqa: PLC0415  # it imports Dask
     from bulkup.cluster.local_cluster import local_cluster  # noqa: PLC0415  # the same
@@ -119,7 +117,7 @@ async def _connected(address: str) -> AsyncGenerator[Fleet, None]:
         workers = local_workers(address)
         if workers is not None:
             address = await stack.enter_async_context(local_cluster(workers))
-        fleet = DaskFleet(address, os.urandom(4).hex(), _CONNECT)
+        fleet = DaskFleet(address, os.urandom(4).hex(), timeout)
         stack.push_async_callback(fleet.close)
         await fleet.connect()
         yield fleet

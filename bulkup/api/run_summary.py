@@ -8,6 +8,7 @@ from bulkup.errors import BulkupError
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.counters import Counters
 from bulkup.model.files import Source
+from bulkup.model.progress import WorkerProgress
 from bulkup.reports.summary import summary_object
 
 
@@ -15,7 +16,8 @@ from bulkup.reports.summary import summary_object
 class Summary:
     """The result of a run. `exit_code` is that of docs/design.md section 7, `error` the error that ended the run early.
 
-    `lost_sources` are sources without files in which earlier runs found files.
+    `lost_sources` are sources without files in which earlier runs found files. `workers` has a row for
+    each worker of a cluster.
     """
 
     run: str
@@ -24,7 +26,8 @@ class Summary:
     seconds: float
     error: BulkupError | None = None
     lost_sources: tuple[Source, ...] = ()
+    workers: tuple[WorkerProgress, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary object of `--json`."""
-        return summary_object(self.run, self.exit_code, self.counters, self.seconds)
+        return summary_object(self.run, self.exit_code, self.counters, self.seconds, self.workers)

@@ -471,7 +471,7 @@ class Uploader:
         run, stop = self._run, self._run.stop
         code = exit_code(run.counters, reasons=stop.why, lost_source=bool(lost))
         seconds = (self._ended or self._started) - self._started
-        return Summary(run.journal.run, code, run.counters, seconds, stop.error, tuple(lost))
+        return Summary(run.journal.run, code, run.counters, seconds, stop.error, tuple(lost), self.gauge.workers())
 
 
 async def _cluster_access(settings: Settings) -> ClusterAccess | None:

@@ -30,7 +30,7 @@ from bulkup.reports.progress_text import (
     problems_text,
     share_text,
 )
-from bulkup.reports.safe_text import printable_path
+from bulkup.reports.safe_text import printable, printable_path
 
 _MEDIUM, _WIDE = 76, 140  # columns
 _LONGEST_BAR = 100
@@ -39,16 +39,19 @@ _LONGEST_FILE = 140  # columns: figures far from their name are hard to read
 _LARGE = 1024**2  # bytes; the sizes of smaller files say little about their progress
 _SLOW = 2.0  # seconds; a small file is named after that
 _MARGIN = "  "
+_WORKERS = 12  # that are named
 
 
 def progress_lines(progress: Progress, width: int, height: int, *, verbose: bool = False) -> list[Text]:
     """Return the lines: the bar and figures, the files being sent, and with `verbose` the files at each stage.
 
+    With `verbose`, a run on a cluster also has a line for each of some workers.
+
     There are at most `height` of them, and each is shorter than `width`.
     """
     room = max(1, width - 1)  # some terminals begin a new line after the last column
     lines = [_bar_line(progress, room), *_figures(progress, width)]
-    stages = list(_stages(progress, room)) if verbose else []
+    stages = [*_workers(progress), *_stages(progress, room)] if verbose else []
     files = list(_files(progress, width, room, height - len(lines) - len(stages) - 1))
     lines += [*files, *stages]
     for line in lines:
@@ -138,6 +141,17 @@ def shortened(path: str, room: int) -> str:
         if length > room:
             return "…" + path[index + 1 :]
     return path
+
+
+def _workers(progress: Progress) -> Iterator[Text]:
+    """Yield a line for each worker of a cluster, the working ones first."""
+    for worker in progress.workers[:_WORKERS]:
+        speed = f"{worker.files_per_second:,.1f} files/s  {size_text(round(worker.bytes_per_second))}/s"
+        state = f"{worker.in_flight:,} in flight" if worker.working else "ended"
+        text = f"{_MARGIN}{printable(worker.name)}  {count_text(worker.files, 'file')}  {speed}  {state}"
+        yield Text(text, style="dim")
+    if len(progress.workers) > _WORKERS:
+        yield Text(f"{_MARGIN}and {count_text(len(progress.workers) - _WORKERS, 'worker')} more", style="dim")
 
 
 def _stages(progress: Progress, room: int) -> Iterator[Text]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bulkup.errors import ExitCode
 from bulkup.model.counters import SETTLED, Counters
+from bulkup.model.progress import WorkerProgress
 from bulkup.model.reason_hints import hint_for
 from bulkup.model.states import NOT_UPLOADED, FileState
 from bulkup.reports.exit_code import exit_code_text
@@ -26,7 +27,9 @@ _SKIP = 'unsupported = "skip"'  # in a hint: the next commands have it then
 _STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.TIME_UP})
 
 
-def summary_object(run: str, exit_code: int, counters: Counters, seconds: float) -> dict[str, Any]:
+def summary_object(
+    run: str, exit_code: int, counters: Counters, seconds: float, workers: Sequence[WorkerProgress] = ()
+) -> dict[str, Any]:
     """Return the summary of docs/design.md section 7: the last line of `--json`, which the journal keeps too.
 
     In `files`, `found` is the sum of the others without `unverified`, which `uploaded` includes. `bytes` count each
@@ -36,6 +39,7 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
     `skippable` counts those that `unsupported = "skip"` skips. Of the uploaded files, `already_there` counts those that
     the service had before; `bytes.uploaded` is without them. `removed`, `moved`, `kept` and `not_removed` count
     uploaded files that were to leave their source. `reasons` has the most common reasons why files were not uploaded.
+    `workers` is there for a run on a cluster.
     """
     files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
     return {
@@ -66,7 +70,12 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
             {"status": state, "reason": reason, "files": number}
             for (state, reason), number in sorted(counters.reasons.items(), key=lambda entry: -entry[1])[:_REASONS]
         ],
+        **({"workers": [_worker_object(worker) for worker in workers]} if workers else {}),
     }
+
+
+def _worker_object(worker: WorkerProgress) -> dict[str, Any]:
+    return {"name": worker.name, "files": worker.files, "bytes": worker.bytes, "lost": not worker.working}
 
 
 def summary_text(
@@ -153,6 +162,9 @@ def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     )
     if parts := _nonzero(service):
         yield f"  service: {parts}"
+    for worker in summary.get("workers", ()):
+        figures = f"{count_text(worker['files'], 'file')}, {size_text(worker['bytes'])}"
+        yield f"  worker {printable(worker['name'])}: {figures}{' (lost)' if worker['lost'] else ''}"
 
 
 def _ignored_name(name: str, number: int) -> str:

@@ -1,7 +1,7 @@
 """The progress of a run as a JSON object, and back. Pure.
 
-The object has the fields of `Progress` by their names, with the files in `sending` as objects. A path that is not UTF-8
-has its exact bytes in `path_b64`.
+The object has the fields of `Progress` by their names, with the files in `sending` and the `workers` as objects. A path
+that is not UTF-8 has its exact bytes in `path_b64`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from bulkup.model.progress import Progress, SendingFile
+from bulkup.model.progress import Progress, SendingFile, WorkerProgress
 from bulkup.reports.json_text import path_fields
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Progress))
@@ -22,7 +22,12 @@ _OF_FILES = ("size", "sent", "seconds")
 def progress_object(progress: Progress) -> dict[str, Any]:
     """Return the progress as an object for JSON."""
     found = {name: getattr(progress, name) for name in _FIELDS}
-    return {**found, "sending": [_file_object(file) for file in progress.sending], "depths": dict(progress.depths)}
+    return {
+        **found,
+        "sending": [_file_object(file) for file in progress.sending],
+        "depths": dict(progress.depths),
+        "workers": [dataclasses.asdict(worker) for worker in progress.workers],
+    }
 
 
 def progress_of(message: Mapping[str, Any]) -> Progress:
@@ -33,6 +38,7 @@ def progress_of(message: Mapping[str, Any]) -> Progress:
     found = {name: message[name] for name in _FIELDS if name in message}
     try:
         found["sending"] = tuple(_file(one) for one in message.get("sending", ()))
+        found["workers"] = tuple(WorkerProgress(**one) for one in message.get("workers", ()))
         found["depths"] = MappingProxyType(dict(message.get("depths", {})))
         return Progress(**found)
     except (TypeError, KeyError, AttributeError) as error:
