@@ -17,6 +17,7 @@
     settings_of_run         the settings in that record
     run_report              gathers the facts of a run for its report, and renders them
     run_log                 the log lines about a run as a whole
+    watch                   `bulkup upload --watch`
     control                 the control socket of a run, and its client
     notify                  notifications of the start and the end of a run
     bench                   `bulkup bench`

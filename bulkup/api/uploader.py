@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
@@ -62,6 +62,32 @@ _RESULTS_AHEAD = 1024
 _LONGEST_SLEEP = 15.0  # seconds; a clock that is set, or a machine that was suspended, is noticed after that
 
 
+class JournalHold:
+    """Keeps the lock of a journal over several runs. The first one takes it; `release` gives it up."""
+
+    def __init__(self) -> None:
+        self.lock: Lock | None = None
+
+    def release(self) -> None:
+        """Release the lock, if a run has taken it."""
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
+
+
+class PartOfWatch(NamedTuple):
+    """What makes a run one of the runs of a watch.
+
+    `hold` keeps the lock for later runs. `too_new` is called, in a thread, with source and path of files that `min_age`
+    leaves out. With `paths`, the sources are not walked: by the real path of a source, these are the files to look at,
+    and directories with all that is in them.
+    """
+
+    hold: JournalHold
+    too_new: Callable[[bytes, bytes], None]
+    paths: Mapping[bytes, Sequence[bytes]] | None = None
+
+
 class LiveLimits(NamedTuple):
     """The limits of a run that can be changed. `bwlimit` is a rate or a timetable, None without a limit.
 
@@ -87,7 +113,7 @@ class Uploader:
     profile is in: two files with a profile of one name have two journals. `transport` creates the object that
     carries out requests: `bulkup bench` passes one that measures them. `tunables` replaces constants that no setting
     changes, for tests. With `retry`, the sources are not walked: the files are those that the journal has as not
-    uploaded, with the setting `retry_rejected` also rejected ones.
+    uploaded, with the setting `retry_rejected` also rejected ones. `watch` makes it one of the runs of a watch.
     """
 
     def __init__(
@@ -102,10 +128,12 @@ class Uploader:
         tunables: Tunables | None = None,
         retry: bool = False,
         cluster: ClusterAccess | None = None,
+        watch: PartOfWatch | None = None,
     ) -> None:
         self._settings = settings
         self._cluster = cluster
         self._retry = retry
+        self._watch = watch
         self._profile = profile
         self._config_file = config_file
         self._environ = os.environ if environ is None else environ
@@ -308,8 +336,7 @@ class Uploader:
         fleet = None if cluster is None else await stack.enter_async_context(cluster.connect())
         # The claim is written to disk, so the settings, the secrets and the cluster are checked before.
         path = claimed_journal(settings, self._profile, self._environ, self._config_file)
-        lock = stack.enter_context(Lock(path))
-        await self._hold(lock)
+        await self._take_lock(path, stack)
         journal = await stack.enter_async_context(await Journal.open(path))
         if (by_source_id := source_id_path(settings, self._profile, self._environ)) is not None:
             link_journal(path, by_source_id)
@@ -335,7 +362,7 @@ class Uploader:
         )
         skew_check = ClockSkewCheck(requests, service_clock)
         own_files = await anyio.to_thread.run_sync(composition.own_files, settings, path, self._environ)
-        unfinished = await self._unfinished(path, destination, stack) if self._retry else None
+        unfinished = await self._chosen_paths(path, destination, numbered, stack)
         self._run = Run(
             provider=provider,
             call=self._limited(skew_check, provider),
@@ -347,7 +374,8 @@ class Uploader:
             emit=_ignore,
             tunables=self._tunables,
             own_files=own_files,
-            unfinished=unfinished.of if unfinished is not None else None,
+            unfinished=unfinished,
+            too_new=None if self._watch is None else self._watch.too_new,
             clock_skew=lambda: service_clock.skew,
             counters=counters,
         )
@@ -359,6 +387,25 @@ class Uploader:
         gauge, shown = self._pipeline.gauge, shown_settings(settings)
         self._meter = ProgressMeter(gauge, journal.run, self._started)
         self._sampler = RunSampler(journal, gauge, self._clock, self._started, shown, self._profile)
+
+    async def _take_lock(self, path: str, stack: contextlib.AsyncExitStack) -> None:
+        if self._watch is None:
+            await self._hold(stack.enter_context(Lock(path)))
+        elif self._watch.hold.lock is None:
+            lock = Lock(path)
+            await self._hold(lock)
+            self._watch.hold.lock = lock
+
+    async def _chosen_paths(
+        self, path: str, destination: Destination, sources: Sequence[Source], stack: contextlib.AsyncExitStack
+    ) -> Callable[[int], Iterator[bytes]] | None:
+        """Return the paths to look at by the number of the source, None where the sources are walked."""
+        if self._retry:
+            return (await self._unfinished(path, destination, stack)).of
+        if self._watch is None or self._watch.paths is None:
+            return None
+        chosen = {source.id: sorted(self._watch.paths.get(source.root, ())) for source in sources}
+        return lambda number: iter(chosen[number])
 
     async def _unfinished(
         self, path: str, destination: Destination, stack: contextlib.AsyncExitStack
@@ -406,7 +453,8 @@ class Uploader:
 
         config = composition.local_server_config(self._settings, self._environ)
         server = await stack.enter_async_context(ServerProcess(config))
-        await anyio.to_thread.run_sync(run_log.log_copying, config.store)
+        if self._watch is None or self._watch.paths is None:
+            await anyio.to_thread.run_sync(run_log.log_copying, config.store)
         token = {"token": composition.local_token(config)}
         provider = composition.build_provider(
             self._settings, server.url, token, {}, self._clock, self._service_clock.now

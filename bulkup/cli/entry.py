@@ -67,9 +67,14 @@ def upload(resolved: ResolvedSettings, *, retry: bool = False) -> int:
 
     with unread_certificates():
         from bulkup.cli.upload_run import run_upload  # noqa: PLC0415  # it imports the API's client
+
+        if resolved.settings.watch:
+            from bulkup.cli.watch_run import run_watch  # noqa: PLC0415  # few uploads are a watch
     from bulkup.helpers import event_loop  # noqa: PLC0415  # it imports asyncio
 
     enable_gc()
+    if resolved.settings.watch:
+        return event_loop.run(run_watch, resolved)
     return event_loop.run(run_upload, resolved, retry)
 
 

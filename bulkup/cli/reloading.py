@@ -1,7 +1,11 @@
-"""Reads the profile of a run again, on SIGHUP. Only the limit on the bandwidth takes effect during a run."""
+"""Reads the profile of a run again, on SIGHUP. Only the limit on the bandwidth takes effect during a run.
+
+The later runs of a watch have all settings as the profile then has them.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import anyio
@@ -9,6 +13,7 @@ import anyio
 from bulkup.api import Uploader
 from bulkup.cli.run_settings import current_folder
 from bulkup.config import ResolvedSettings, load
+from bulkup.config.catalogue import SETTINGS
 from bulkup.errors import BulkupError
 from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.log_events import LogEvent
@@ -30,6 +35,23 @@ async def reload_profile(uploader: Uploader, resolved: ResolvedSettings) -> None
         return
     uploader.limit_bandwidth(settings.bwlimit)
     _log.info(LogEvent.SETTINGS_RELOADED, bwlimit=str(settings.bwlimit or "off"))
+
+
+async def read_profile_again(resolved: ResolvedSettings) -> ResolvedSettings | None:
+    """Return the settings as the profile now has them, without changes of those that options give.
+
+    None after an error in the file, which is logged.
+    """
+    try:
+        again = await anyio.to_thread.run_sync(_read_again, resolved)
+    except BulkupError as error:
+        _log.warning(LogEvent.SETTINGS_NOT_RELOADED, reason=error.message)
+        return None
+    given = [SETTINGS[name].field for name, origin in resolved.origins.items() if origin == _FROM_OPTION]
+    kept = {field: getattr(resolved.settings, field) for field in given}
+    settings = again.settings.model_copy(update=kept)
+    _log.info(LogEvent.SETTINGS_RELOADED, bwlimit=str(settings.bwlimit or "off"))
+    return dataclasses.replace(again, settings=settings, origins=resolved.origins)
 
 
 def _read_again(resolved: ResolvedSettings) -> ResolvedSettings:

@@ -42,6 +42,8 @@ def retry(
     else:
         resolved = load_upload_settings(given, profile, config)
     settings = resolved.settings
+    if settings.watch:
+        raise UsageError("a retry ends, so it has no --watch", hint="`bulkup upload --watch` looks at all files first")
     path = journal_path(settings, resolved.profile, settings.source, os.environ, resolved.config_file)
     if not os.path.exists(path):
         hint = "run `bulkup upload` first, or give the options of that run"

@@ -16,13 +16,17 @@ _SIGNS_PER_LIMIT = 3  # one sign of life may be lost, and another one late
 
 
 class ServiceReport:
-    """Reports one run to the service manager. `progress` is set when the run has begun."""
+    """Reports one run to the service manager, or the runs of a watch.
+
+    `progress` is set when a run has begun. `waiting` returns the text while there is none.
+    """
 
     def __init__(self, manager: ServiceManager) -> None:
         self._manager = manager
         self._is_stopping = False
         self._end = ""
         self.progress: Callable[[], Progress] | None = None
+        self.waiting: Callable[[], str] = lambda: "starting"
 
     @property
     def interval(self) -> float:
@@ -48,7 +52,7 @@ class ServiceReport:
 
     def _text(self) -> str:
         if self._end or self.progress is None:
-            return self._end or "starting"
+            return self._end or self.waiting()
         text = run_text(self.progress())
         return f"stopping: {text}" if self._is_stopping else text
 

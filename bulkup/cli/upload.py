@@ -16,6 +16,7 @@ from bulkup.cli.shared_options import Config, Json, Profile
 from bulkup.config import ResolvedSettings
 from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
+from bulkup.errors import UsageError
 from bulkup.model.counters import Ignored
 from bulkup.reports.formatting import count_text, size_text
 from bulkup.reports.json_text import dumps, path_fields
@@ -67,6 +68,8 @@ def upload(
     resolved = load({"source": source or None, "json": json, **options}, profile, config)
     if not dry_run:
         sys.exit(entry.upload(resolved))
+    if resolved.settings.watch:
+        raise UsageError("--dry-run ends, so it has no --watch", hint="leave out one of them")
     _preview(resolved)
 
 

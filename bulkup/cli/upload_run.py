@@ -61,7 +61,7 @@ async def run_upload(resolved: ResolvedSettings, retry: bool = False) -> int:
     reloads = resolved.profile is not None and not has_terminal()
     with Signals(console, settings.grace + notify_limit, reloads=reloads) as signals:
         async with contextlib.AsyncExitStack() as stack:
-            service = await stack.enter_async_context(_service_report())
+            service = await stack.enter_async_context(open_service_report())
             notifier = await open_notifier(resolved, os.environ, signals, stack)
             try:
                 stack.enter_context(log_file(resolved, errors))
@@ -78,7 +78,7 @@ async def run_upload(resolved: ResolvedSettings, retry: bool = False) -> int:
                 _log.error(LogEvent.RUN_FAILED, reason=failure.message, hint=failure.hint, exit_code=failure.exit_code)
                 await notifier.failed(error)
                 raise
-            await notifier.ended(end.summary, end.exit_code, await _report(resolved, end.summary))
+            await notifier.ended(end.summary, end.exit_code, await written_report(resolved, end.summary))
             if end.blocked:
                 os._exit(end.exit_code)  # the blocked writing thread cannot be stopped
             return end.exit_code
@@ -106,7 +106,7 @@ async def _upload(
     return await _report_summary(summary, lines, resolved, retry=retry)
 
 
-def _service_report() -> AbstractAsyncContextManager[ServiceReport | None]:
+def open_service_report() -> AbstractAsyncContextManager[ServiceReport | None]:
     """Return the report to the service manager that started this process, None if none did."""
     if "NOTIFY_SOCKET" not in os.environ:
         return contextlib.nullcontext()
@@ -170,7 +170,7 @@ async def _run(
     return summary
 
 
-async def _report(resolved: ResolvedSettings, summary: Summary) -> str | None:
+async def written_report(resolved: ResolvedSettings, summary: Summary) -> str | None:
     """Write the report of the run, if its profile wants one. Return how notifications name it."""
     if resolved.settings.report is None:
         return None

@@ -268,6 +268,7 @@ if TYPE_CHECKING:
     OptionalSecondsAboveZero = WrittenValue[float | None, float | str | None]
     OptionalShard = WrittenValue[Shard | None, Shard | str | None]
     OptionalBandwidthLimit = WrittenValue[Timetable | None, Timetable | str | int | None]
+    LocalTime = WrittenValue[TimeOfDay, TimeOfDay | dt.time | str]
     OptionalLocalTime = WrittenValue[TimeOfDay | None, TimeOfDay | dt.time | str | None]
 else:
     ShardOfRun = Annotated[Shard, Plain(parse_shard), ValueForm(shard.EXPECTED, "K/N")]

@@ -13,11 +13,13 @@ from typing import Any, Literal
 from bulkup.config.buckets import Buckets
 from bulkup.config.checked_model import check
 from bulkup.config.declaration import Option, Panel, setting
+from bulkup.config.local_time import TimeOfDay
 from bulkup.config.setting_types import (
     Address,
     ClusterAddress,
     Concurrency,
     Count,
+    LocalTime,
     Name,
     NotifyTable,
     OptionalBandwidthLimit,
@@ -251,6 +253,22 @@ class Settings(Buckets):
         "unreadable and changed files.",
         about_default="There is no limit, because the failure of one file says little about the others.",
         option=Option("Stop after this many files have failed.", Panel.SPEED),
+    )
+    watch: bool = setting(
+        False,
+        "Stay up, and upload files as they arrive. All files are looked at in the beginning, every night at "
+        "`rescan_at`, and after changes were missed. It needs the extra `bulkup[watch]`."
+        "\n\n"
+        "A file is sent once it has not changed for 5 seconds, or for `min_age` if that is longer. Each upload is a "
+        "run of its own ([how-to/watch.md](how-to/watch.md)).",
+        not_in_profile="a scheduled run of the profile would never end",
+        option=Option("Stay up, and upload files as they arrive.", Panel.RUN),
+    )
+    rescan_at: LocalTime = setting(
+        TimeOfDay(3, 0),
+        "With `watch`: the local time of day at which all files are looked at, to find those whose arrival was missed.",
+        about_default="Little else happens then.",
+        option=Option("With --watch: when to look at all files.", Panel.RUN, metavar="HH:MM"),
     )
     grace: Seconds = setting(
         30.0,

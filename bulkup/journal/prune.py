@@ -38,17 +38,25 @@ SELECT (SELECT count(*) FROM runs WHERE {_OLD_RUNS}),
        (SELECT count(*) FROM orphans WHERE superseded_by IS NOT NULL AND {_OLD_ORPHANS}),
        (SELECT count(*) FROM files WHERE {_OLD_FILES})
 """
+_FORGET_RECORDS = "DELETE FROM run_records WHERE run_id NOT IN (SELECT id FROM runs)"
 # In this order: which files are old depends on runs, and which runs are old depends on orphans.
 _DELETIONS = (
     f"DELETE FROM files WHERE {_OLD_FILES}",
     f"DELETE FROM runs WHERE {_OLD_RUNS}",
     f"DELETE FROM orphans WHERE {_OLD_ORPHANS}",
-    "DELETE FROM run_records WHERE run_id NOT IN (SELECT id FROM runs)",
+    _FORGET_RECORDS,
 )
 # Removals of files whose rows were deleted, and those before a later upload of the same path.
 _FORGET_REMOVALS = """
 DELETE FROM removed WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.destination_id = removed.destination_id
     AND f.source_id = removed.source_id AND f.path = removed.path AND f.run_id <= removed.run_id)
+"""
+# Of a watch: the rows of files that were not uploaded, and orphans, show their run.
+_FORGET_RUNS = """
+DELETE FROM runs WHERE coalesce(ended_at, started_at) < :before
+    AND id NOT IN (SELECT max(id) FROM runs GROUP BY destination_id)
+    AND id NOT IN (SELECT run_id FROM orphans)
+    AND id NOT IN (SELECT run_id FROM files WHERE state NOT IN ('uploaded', 'unverified'))
 """
 # Claims of files whose rows were deleted.
 _UNCLAIM = """
@@ -71,6 +79,21 @@ async def prune(path: str, before: float) -> PruneCounts:
         except JournalLockedError as error:
             raise JournalLockedError(error.message, hint="prune it when that run has ended") from error
         return await anyio.to_thread.run_sync(_prune, path, before)
+
+
+def forget_old_runs(path: str, before: float) -> int:
+    """Delete runs that ended before a Unix time, and their records, and return their number. It blocks.
+
+    The caller holds the lock, and no run is under way. Files and orphans stay, and so do the runs that they need.
+    Their space is used again: the file does not become smaller. Raises `JournalError`.
+    """
+    with contextlib.closing(open_for_writing(path)) as connection, sqlite_errors(path):
+        connection.execute("BEGIN IMMEDIATE")
+        unfold(connection)
+        forgotten = connection.execute(_FORGET_RUNS, {"before": before}).rowcount
+        connection.execute(_FORGET_RECORDS)
+        connection.execute("COMMIT")
+    return forgotten
 
 
 def prune_dry_run(path: str, before: float) -> PruneCounts:

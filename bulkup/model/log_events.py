@@ -42,6 +42,16 @@ class LogEvent(enum.StrEnum):
     FILE_NOT_REMOVED = "file.not_removed", "uploaded file not removed from the source"
     FILES_NOT_UPLOADED = "files.not_uploaded", "{files:,} files in all are {status}; `bulkup manifest` lists them"
     WARNINGS_LEFT_OUT = "warnings.left_out", "of {number:,} warnings {warning} only the first were logged"
+    WATCH_STARTED = "watch.started", "watching {sources}"
+    WATCH_IDLE = "watch.idle", "watching, {files:,} files uploaded since {since}"
+    WATCH_PAUSED = "watch.paused", "the run broke off; its files are tried again in {seconds} s"
+    WATCH_RUN_FAILED = "watch.run_failed", "a run could not start: {reason}"
+    WATCH_BLIND = (
+        "watch.blind",
+        "changes are not noticed as they happen: {reason}; all files are looked at every {again_in} s",
+    )
+    SOURCE_GONE = "source.gone", "a source is not there any more"
+    SOURCE_BACK = "source.back", "a source was mounted or replaced; all files are looked at"
     LOG_FILE_FAILED = "log.file_failed", "the log file cannot be written: {reason}; the run continues"
     METRICS_FAILED = "metrics.failed", "the metrics file cannot be written: {reason}; the run continues"
     CONTROL_UNAVAILABLE = "control.unavailable", "the run has no control socket: {reason}; the run continues"

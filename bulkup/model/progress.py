@@ -9,7 +9,7 @@ from typing import Literal
 
 from bulkup.helpers.quick_dataclass import dataclass
 
-RunState = Literal["running", "paused", "stopping"]
+RunState = Literal["running", "paused", "stopping", "watching"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Progress:
     is at work.
 
     `state` is "paused" after `Uploader.pause()`: no new file is sent, and those under way end. It is "stopping" once
-    the run was asked to end early.
+    the run was asked to end early. Between the runs of a watch, `bulkup control` shows "watching".
 
     `percent` is the share of the bytes that is done, rounded down, or of the files if all are empty. `eta` are the
     seconds left. Both are None while they are unknown: until `total_known`, and `eta` also while no byte is sent or the

@@ -97,7 +97,8 @@ class Run:
     those that have a problem. The scan passes over `own_files`. `timeout`
     limits how long a loop waits for its next event: tests pass one with a time of their own. `clock_skew` returns by
     how many seconds the service's clock is ahead of this machine's, None where that is unknown. `most_workers` is the
-    largest number of workers that there has been room for; it begins with the option `concurrency`.
+    largest number of workers that there has been room for; it begins with the option `concurrency`. `too_new` takes
+    source and path of files that `min_age` leaves out, in the thread of the scan.
     """
 
     provider: Provider
@@ -111,6 +112,7 @@ class Run:
     tunables: Tunables = field(default_factory=Tunables)
     own_files: OwnFiles = NO_OWN_FILES
     unfinished: Callable[[int], Iterator[bytes]] | None = None
+    too_new: Callable[[bytes, bytes], None] | None = None
     timeout: Timeout = anyio.move_on_after
     clock_skew: Callable[[], float | None] = lambda: None
     emits_uploaded: bool = True

@@ -67,7 +67,8 @@ class Scanner:
         lookup = self._run.journal.lookup()
         limiter = anyio.CapacityLimiter(1)  # a thread of its own: readers must not delay the scan
         run, ignored, now = self._run, self._run.counters.ignored, self._run.clock.now()
-        walk = Walk(tuple(run.sources), run.options.scan, ignored, now, run.opener, run.own_files, run.unfinished)
+        sources, scan = tuple(run.sources), run.options.scan
+        walk = Walk(sources, scan, ignored, now, run.opener, run.own_files, run.unfinished, run.too_new)
         with contextlib.closing(lookup):
             try:
                 for source in self._run.sources:

@@ -20,21 +20,25 @@ _log = EventLogger("bulkup")
 
 
 class ProgressLog:
-    """Progress without a terminal: the log event `progress` every 30 seconds and at the end."""
+    """Progress without a terminal: the log event `progress` every 30 seconds, and with `at_end` at the end."""
 
-    def __init__(self, progress: Callable[[], Progress], *, sleep: Sleep = anyio.sleep, log: Any = _log) -> None:
+    def __init__(
+        self, progress: Callable[[], Progress], *, sleep: Sleep = anyio.sleep, log: Any = _log, at_end: bool = True
+    ) -> None:
         self._progress = progress
         self._sleep = sleep
         self._log = log
+        self._at_end = at_end
 
     async def run_until_cancelled(self) -> None:
-        """Log twice a minute until cancelled, and then once more."""
+        """Log twice a minute until cancelled, and with `at_end` once more."""
         try:
             while True:
                 await self._sleep(EVENT_SECONDS)
                 self._emit()
         finally:
-            self._emit()
+            if self._at_end:
+                self._emit()
 
     def _emit(self) -> None:
         progress = self._progress()

@@ -17,7 +17,7 @@ from e2e_world import World, ended, run, started, wait_for
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Return a world with files that take a minute at the limit of `uploading`."""
+    """Return a world with files that take seconds at the limit of `uploading`."""
     world = World(tmp_path)
     world.fill(100, least=20_000)
     return world
@@ -26,7 +26,7 @@ def world(tmp_path: Path) -> World:
 @contextlib.contextmanager
 def uploading(world: World) -> Iterator[subprocess.Popen[bytes]]:
     """Start a run, and yield it once files are on their way."""
-    with started("upload", str(world.source), *world.local, "--bwlimit", "50k") as process:
+    with started("upload", str(world.source), *world.local, "--bwlimit", "400k") as process:
         wait_for(lambda: world.settled() > 0)
         yield process
 
@@ -44,7 +44,7 @@ def test_a_run_is_paused_limited_resumed_and_ends(world: World) -> None:
         assert (stat.S_ISSOCK(found.st_mode), stat.S_IMODE(found.st_mode)) == (True, 0o600)
         shown = run("control", "status", "--journal", str(world.journal)).expect(0)
         assert f": running (process {process.pid})" in shown.out
-        assert "bwlimit 50k (50.0 KiB/s now)" in shown.out
+        assert "bwlimit 400k (400.0 KiB/s now)" in shown.out
         assert control(world, "pause")["state"] == "paused"
         wait_for(lambda: control(world, "status")["depths"]["sending"] == 0)  # type: ignore[index]
         settled = control(world, "status")["files_done"]

@@ -10,15 +10,14 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
 
-from bulkup.api.control.control_messages import parse_request, refusal
+from bulkup.api.control.control_messages import Request, parse_request, refusal
 from bulkup.api.control.control_socket import BoundSocket, may_control, peer_user
-from bulkup.api.control.run_controls import RunControls
 from bulkup.errors import UsageError
 from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.quick_dataclass import dataclass
@@ -46,10 +45,27 @@ class ControlOptions:
     last_line: float = 1.0
 
 
+class Controls(Protocol):
+    """What a client can ask of a run (`run_controls`), or of a watch over many runs (`watch.watch_controls`)."""
+
+    @property
+    def stop(self) -> Callable[[bool], None]:
+        """The function that ends the run: in order, or at once where its argument says so."""
+        ...
+
+    def progress(self) -> dict[str, Any]:
+        """Return the progress with the limits."""
+        ...
+
+    def carry_out(self, request: Request) -> dict[str, Any]:
+        """Return the answer to a request. Raises `UsageError` for a value that cannot be used."""
+        ...
+
+
 class ControlServer:
     """Answers clients, while `work` runs."""
 
-    def __init__(self, listener: socket.socket, controls: RunControls, options: ControlOptions) -> None:
+    def __init__(self, listener: socket.socket, controls: Controls, options: ControlOptions) -> None:
         self._listener = listener
         self._controls = controls
         self._options = options
@@ -193,7 +209,7 @@ async def _end_with(ended: asyncio.Event, tasks: TaskGroup) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(
-    journal: str, controls: RunControls, options: ControlOptions | None = None
+    journal: str, controls: Controls, options: ControlOptions | None = None
 ) -> AsyncIterator[ControlServer | None]:
     """Serve the control socket of a run while the context is entered. The caller holds the journal's lock.
 

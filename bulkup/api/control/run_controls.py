@@ -9,6 +9,7 @@ from typing import Any, Literal
 from bulkup.api.control.control_messages import Request
 from bulkup.api.control.progress_message import progress_object
 from bulkup.api.uploader import Uploader
+from bulkup.config import Settings
 from bulkup.config.catalogue import SETTINGS
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import Clock, SystemClock
@@ -60,7 +61,7 @@ class RunControls:
         """
         uploader = self._uploader
         if request.do == "settings":
-            return {"ok": True, "settings": self._settings()}
+            return settings_answer(uploader.settings)
         if request.do == "pause":
             uploader.pause()
         elif request.do == "resume":
@@ -73,9 +74,11 @@ class RunControls:
             uploader.set_concurrency(_concurrency(request.value))
         return {"ok": True, "progress": self.progress()}
 
-    def _settings(self) -> dict[str, Any]:
-        values = self._uploader.settings.model_dump(mode="json")
-        return {name: values[setting.field] for name, setting in SETTINGS.items()}
+
+def settings_answer(settings: Settings) -> dict[str, Any]:
+    """Return the answer with the settings of a run; secrets are masked."""
+    values = settings.model_dump(mode="json")
+    return {"ok": True, "settings": {name: values[setting.field] for name, setting in SETTINGS.items()}}
 
 
 def _concurrency(value: str | int | None) -> int | Literal["auto"]:

@@ -65,7 +65,8 @@ class Walk:
     """Lists the files of a run's sources, each once. `now` is Unix time, for `min_age`.
 
     With `unfinished`, a source is not walked. The function returns the paths to look at, in order, by the number of the
-    source: files that an earlier run has not uploaded, and directories that it could not read.
+    source: files that an earlier run has not uploaded, and directories that it could not read. `too_new` is called with
+    source and path of files that `min_age` leaves out.
     """
 
     def __init__(
@@ -77,10 +78,12 @@ class Walk:
         opener: FileOpener | None = None,
         own: OwnFiles = NO_OWN_FILES,
         unfinished: Callable[[int], Iterable[bytes]] | None = None,
+        too_new: Callable[[bytes, bytes], None] | None = None,
     ) -> None:
         self._options = options
         self._shard = options.shard
         self._unfinished = unfinished
+        self._note_too_new = too_new
         self._opener = opener or FileOpener(options.symlinks)
         self._own = own
         self.first_own: bytes | None = None  # the first path that led to a file of bulkup
@@ -280,6 +283,8 @@ class Walk:
             return False
         if self._filters.too_new(identity, self._now):
             self._ignored.too_new += 1
+            if self._note_too_new is not None:
+                self._note_too_new(source.root, path)
             return False
         if self._named and source.only is None and self._opener.real_path(source, path) in self._named:
             self._ignored.other_sources += 1

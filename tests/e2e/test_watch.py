@@ -1,0 +1,68 @@
+"""`bulkup upload --watch`: files that arrive by all ways, and the end by a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from e2e_world import World, ended, run, started, wait_for
+
+OLD = time.time() - 3600
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that has not changed for an hour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    os.utime(path, (OLD, OLD))
+
+
+def test_a_watch_uploads_what_arrives_until_it_is_stopped(world: World, tmp_path: Path) -> None:
+    """It has one lock and one control socket for all of its runs."""
+    write(world.source / "before.mp4", "before")
+    write(tmp_path / "elsewhere" / "deep" / "moved.mp4", "moved")
+    arguments = ("upload", str(world.source), *world.local, "--watch", "--json")
+    with started(*arguments) as process:
+        wait_for(lambda: world.settled() == 1)
+        (tmp_path / "elsewhere").rename(world.source / "elsewhere")
+        (world.source / "new.mp4").write_text("new")
+        (world.source / "gone.mp4").write_text("gone")
+        (world.source / "gone.mp4").unlink()
+        wait_for(lambda: world.settled() == 3)
+        wait_for(lambda: "watching" in run("control", "status", "--journal", str(world.journal)).out)
+        world.upload(*world.local).expect(5)
+        process.send_signal(signal.SIGTERM)
+        done = ended(process)
+    assert done.code == 143
+    assert "Traceback" not in done.err
+    assert "watching, 3 files uploaded since" in done.err
+    summaries = [line for line in done.lines if line["event"] == "summary"]
+    assert [line["files"]["uploaded"] for line in summaries if line["files"]["uploaded"]] in ([1, 2], [1, 1, 1])
+    assert world.verify() == 3
+    assert not Path(f"{world.journal}.control").exists()
+    world.upload(*world.local).expect(0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--until", "06:00"), "watch cannot be combined with until"),
+        (("--dry-run",), "--dry-run ends, so it has no --watch"),
+    ],
+)
+def test_what_a_watch_cannot_be(world: World, options: tuple[str, ...], message: str) -> None:
+    run("upload", str(world.source), *world.local, "--watch", *options).expect(2, message)
+    run("retry", str(world.source), *world.local, "--watch").expect(2, "a retry ends, so it has no --watch")
+
+
+def test_a_watch_of_a_file(world: World) -> None:
+    write(world.source / "a.mp4", "a")
+    run("upload", str(world.source / "a.mp4"), *world.local, "--watch").expect(2, "watch needs directories")
