@@ -129,8 +129,8 @@ def test_an_api_that_answers_html(world: World) -> None:
     ("answer", "said"),
     [
         ([], "JSON that is not an object"),
-        ({}, "no list of items"),
-        ({"items": None}, "no list of items"),
+        ({}, "no list in `items`"),
+        ({"items": None}, "no list in `items`"),
         ({"items": [1, 2, 3]}, "'file_path'"),
         ({"items": []}, "a list of 0 in `items`, and the number of files was 3"),
         ({"items": [{"upload_url": 7, "file_path": "a.mp4", "expires_at": "x"}] * 3}, "Magic Hour answered"),
