@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -50,6 +51,8 @@ def test_the_site_has_the_pages_of_the_repository(site: Path) -> None:
     assert 'href="project/SECURITY.html' in security
 
 
-def test_the_search_knows_the_pages(site: Path) -> None:
-    index = (site / "search" / "search_index.json").read_text("utf-8")
-    assert '"location":"design.html' in index
+def test_the_search_prefers_the_pages_for_users(site: Path) -> None:
+    index = json.loads((site / "search" / "search_index.json").read_text("utf-8"))
+    boosts = {entry["location"]: entry.get("boost", 1) for entry in index["docs"]}
+    assert boosts["why-not-uploaded.html"] > boosts["design.html"] > boosts["contracts.html"]
+    assert boosts["project/SECURITY.html"] < 1

@@ -21,6 +21,9 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "project"
 COPIES = "repository"
+# The weight of pages in the search: users come before developers.
+_BOOST = {"why-not-uploaded.md": 2, "faq.md": 2, "contracts.md": 0.5, "architecture.md": 0.5}
+_BOOST_OF_PROJECT = 0.3
 # The earliest match wins, so links in code stay, and code in the text of a link does not hide the link.
 _CODE = r"^(?P<indent> *)(?P<fence>```|~~~).*?^(?P=indent)(?P=fence)|^    [^\n]*$|`[^`\n]*`"
 _LINK = r"(?P<text>\[(?:[^\]\[]|\[[^\]]*\])*\])\((?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)"
@@ -44,8 +47,10 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Adapt the links of a page to the site."""
+    """Adapt the links of a page to the site, and set its weight in the search."""
     address = page.file.src_uri
+    boost = _BOOST_OF_PROJECT if address.startswith(f"{PROJECT}/") else _BOOST.get(address, 1)
+    page.meta["search"] = {"boost": boost}
     source = address.removeprefix(f"{PROJECT}/") if address.startswith(f"{PROJECT}/") else f"docs/{address}"
     return with_links(markdown, lambda target: site_link(source, address, target))
 
