@@ -49,7 +49,8 @@ token = "local-token"
 PRELUDE = """
 serving() {
   [ ! -f "$PAGE_STATE/server" ] || kill "$(cat "$PAGE_STATE/server")"
-  bulkup serve "$@" >"$PAGE_STATE/listening" 2>&1 &
+  : >"$PAGE_STATE/listening"  # before the server does, which starts in another process
+  bulkup serve "$@" >>"$PAGE_STATE/listening" 2>&1 &
   echo $! >"$PAGE_STATE/server"
   until grep -q listening "$PAGE_STATE/listening"; do
     kill -0 $! || { cat "$PAGE_STATE/listening"; exit 1; }
