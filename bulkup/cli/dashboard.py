@@ -82,7 +82,8 @@ async def _serve(config: DashboardConfig, open_page: bool) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with DashboardServer(config) as server:
             address = server.secret_url.reveal()
-            typer.echo(f"{address}\n\nThis address opens the dashboard; whoever has it can see and retry your uploads.")
+            typer.echo(f"{address}\n")
+            typer.echo("This address opens the dashboard. Do not pass it on: it lets others control your uploads.")
             typer.echo("Ctrl-C ends the dashboard. Runs go on without it.")
             sys.stdout.flush()
             with _opened_in_browser(address) if open_page else contextlib.nullcontext():
@@ -108,7 +109,7 @@ def _opened_in_browser(address: str) -> Iterator[None]:
     if program is None:
         yield
         return
-    folder = user_state_dir(os.environ)
+    folder = os.environ.get("XDG_RUNTIME_DIR") or user_state_dir(os.environ)
     make_private_folder(folder)
     path = os.path.join(folder, f"dashboard-{os.getpid()}.html")
     with open(path, "w", encoding="utf-8", opener=open_private) as file:

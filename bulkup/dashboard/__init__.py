@@ -1,10 +1,10 @@
 """`bulkup dashboard`: a page on this machine about the journals of this user, and its server.
 
     dashboard_server    listens, and owns the rest; dashboard_options are its limits
-    access              who may ask for what; guard applies it to requests
+    access              decides whether a request is answered; guard applies it
     handlers            the requests for data; request_parameters reads their parameters
-    dashboard_state     what the requests share, and the task that watches the journals
-    journal_list        finds the journals, and says how each stands
+    dashboard_state     state shared by the requests, and the task that watches the journals
+    journal_list        finds the journals, with the state of each
     index_keeper        reads a journal into a file_index, which searches and sorts; name_search has its paths
     run_objects         runs, files and failures as the page gets them
     event_hub           events for the open pages; event_stream sends them to one

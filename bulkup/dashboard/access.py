@@ -1,8 +1,8 @@
-"""Decides who may ask the dashboard for what.
+"""Decides whether the dashboard answers a request.
 
 Three independent checks protect it. `Host` must be a name of the loopback address: a page of another site, whose name
-was made to point here (DNS rebinding), gets nothing. Every request for data needs the token as a bearer token, which a
-browser never adds by itself. An action must come from the dashboard's own page, by `Origin` and `Sec-Fetch-Site`.
+was made to point here (DNS rebinding), gets nothing. Requests for data carry the token as a bearer token, and a
+browser never adds one by itself. An action must come from the dashboard's own page, by `Origin` and `Sec-Fetch-Site`.
 
 Pure.
 """
@@ -45,7 +45,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """What the server accepts: its token, and the values of `Host` that name it."""
+    """The token of the server, and the values of `Host` that it accepts."""
 
     token: Secret
     hosts: frozenset[str]

@@ -36,7 +36,7 @@ _http_log = logging.getLogger("bulkup.dashboard.http")
 
 @dataclass(frozen=True, slots=True)
 class DashboardConfig:
-    """What the dashboard shows, and where.
+    """The journals that the dashboard shows, and its port.
 
     `folder` has the journals of this user, `journals` are further files. `port` 0 chooses a free one. `alike` removes
     the details of single files from a reason. `retry_command` returns the command that uploads listed files again.
@@ -126,7 +126,7 @@ def _listening(port: int) -> socket.socket:
 
 
 def _no_malformed_request(record: logging.LogRecord) -> bool:
-    """Keep malformed requests out of the log: aiohttp quotes them, with whatever they contain."""
+    """Keep malformed requests out of the log: aiohttp quotes them, and they may contain the token."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 

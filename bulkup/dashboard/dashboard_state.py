@@ -1,4 +1,4 @@
-"""What the parts of the dashboard share: the journals, their indexes, the events, and the tasks that watch."""
+"""The state of the dashboard: journals, indexes and events, and the task that watches the journals."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DashboardState:
         self._threads = anyio.CapacityLimiter(_THREADS)
 
     async def look(self) -> dict[str, JournalView]:
-        """Return the journals as they are now, and give those that changed to the open pages."""
+        """Return the journals as they are now, and publish the changed ones to the open pages."""
         async with self._looking:
             before = self._views
             self._views = await anyio.to_thread.run_sync(self._journals.look)
@@ -67,7 +67,7 @@ class DashboardState:
         return view
 
     async def read(self, view: JournalView, function: Callable[[Reader], T]) -> T:
-        """Return what a function finds in a journal. It runs in a thread, with a reader of its own."""
+        """Run a function on a journal in a thread, with a reader of its own, and return its result."""
         return await anyio.to_thread.run_sync(partial(_read, view.path, function), limiter=self._threads)
 
     async def in_thread(self, function: Callable[[], T]) -> T:

@@ -32,5 +32,5 @@ async def stream_events(request: web.Request, hub: EventHub, options: DashboardO
 
 
 def event_text(kind: str, value: Any) -> bytes:
-    """Return an event as it is sent. JSON has no line ends of its own."""
+    """Return the bytes of an event. JSON has no line ends of its own."""
     return b"event: " + kind.encode() + b"\ndata: " + dumps(value) + b"\n\n"

@@ -1,6 +1,6 @@
 """All files of a journal in memory, for lists that are searched, filtered, sorted and paged.
 
-The journal is left as it is: an index in it for each order would cost every run. About 130 bytes a file are needed.
+The journal gets no further index, since each one would cost every run. About 130 bytes a file are needed.
 
 Pure.
 """
@@ -193,7 +193,7 @@ class FileIndex:
             numbers += islice(self._wanted(query), many, None) if len(numbers) == many else ()
             yield from _first(query, rank, numbers, query.limit + 1)
             return
-        # So many files match that the first ones of all files have enough of them, or nearly all must be looked at.
+        # Many files match. Among the first of all files there are usually enough of them; otherwise all are tested.
         every = list(self._wanted(replace(query, text="")))
         contains = self._names.tester(_wanted_text(query))
         for window in (many // 10, len(every)):

@@ -83,7 +83,7 @@ class IndexKeeper:
         return kept.now if kept.now is not None else kept.read
 
     def drop_unused(self) -> None:
-        """Forget indexes that nobody has used for a while."""
+        """Drop the indexes whose last use was more than `index_kept` ago."""
         limit = self._clock.monotonic() - self._options.index_kept
         for path, kept in list(self._kept.items()):
             if kept.used < limit and not kept.building:

@@ -1,4 +1,4 @@
-"""Finds the journals of this user, and says of each what it is and how it stands.
+"""Finds the journals of this user, with the state and the newest runs of each.
 
 A journal is read with a connection of its own for each look, which is closed at once. A file of another user is never
 opened: SQLite would create files beside it that this user owns, and the other user's next run would fail.

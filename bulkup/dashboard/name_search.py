@@ -18,7 +18,7 @@ _END = b"\0"  # no path contains it
 
 
 def folded(text: bytes) -> bytes:
-    """Return a path or a wanted text in lower case. Bytes that are not UTF-8 stay as they are."""
+    """Return a path or a wanted text in lower case. Bytes that are not UTF-8 are not changed."""
     if text.isascii():
         return text.lower()
     return os.fsencode(os.fsdecode(text).lower())

@@ -1,7 +1,7 @@
 """Uploads chosen files again by a `bulkup upload` with their list, or all of them by a `bulkup retry`.
 
-The process belongs to a session of its own, so it goes on when the dashboard ends. It reads the list from a file that
-has no name any more, and writes its messages into another one: nothing is left behind, whatever ends first.
+The process belongs to a session of its own, so it goes on when the dashboard ends. List and messages are
+files without a name, so no file is left behind, also if the dashboard ends first.
 """
 
 from __future__ import annotations

@@ -44,6 +44,17 @@ def progress(number: int) -> dict[str, Any]:
         "files_per_second": 1,
         "concurrency": 16 + number % 9,
         "sending": sending,
+        "workers": [
+            {
+                "name": f"node-{one}",
+                "files": number,
+                "bytes": 9,
+                "bytes_per_second": 7,
+                "in_flight": 4,
+                "working": one < 2,
+            }
+            for one in range(3)
+        ],
         "limits": {"concurrency": "auto", "bwlimit": None, "bytes_per_second": None},
     }
 
@@ -97,6 +108,9 @@ async def test_an_hour_of_watching_keeps_no_more_and_more(browser: Browser, tmp_
         assert after["JSEventListeners"] < before["JSEventListeners"] + 100, (before, after)
         assert more < objects + 5000, (objects, more)
         await expect(page.locator("article.live")).to_contain_text("99 %")
+        if view == "run":
+            lost = page.get_by_role("row").filter(has_text="node-2")
+            await expect(lost).to_contain_text("Ended or lost")
 
 
 async def page_figures(tools: CDPSession) -> dict[str, float]:

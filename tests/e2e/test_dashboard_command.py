@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from e2e_world import TOKEN, World, ended, run, serving, started, wait_for
 
+from bulkup.cli.dashboard import retry_arguments
+
 LATER = ("--exclude", "folder 3/", "--exclude", "folder 5/")
 
 
@@ -147,6 +149,21 @@ def test_a_port_in_use_and_a_missing_journal_are_explained(world: World) -> None
         port = str(listener.getsockname()[1])
         run("dashboard", "--no-open", "--port", port).expect(7, "in use by another program", "--port 0")
     run("dashboard", "--no-open", "--journal", str(world.root / "none")).expect(2, "there is no journal at")
+
+
+def test_a_journal_of_a_profile_is_continued_by_its_profile(world: World, tmp_path: Path) -> None:
+    config, state = tmp_path / "bulkup.toml", tmp_path / "state"
+    config.write_text(f'[profiles.nightly]\nsource = ["{world.source}"]\nprovider = "local"\nstore = "{world.store}"\n')
+    env = {"XDG_STATE_HOME": str(state)}
+    run("upload", "--profile", "nightly", "--config", str(config), env=env).expect(0)
+    journal = str(state / "bulkup" / "nightly.sqlite3")
+    arguments = retry_arguments(journal, os.fsencode(world.source))
+    assert arguments == ["--profile", "nightly", "--config", str(config), str(world.source)]
+    again = run("retry", *arguments, "--json", env=env).expect(0)
+    assert again.summary["files"]["found"] == 0
+    with dashboard(env=env) as shown:
+        (found,) = shown.ask("overview")["journals"]
+        assert (found["name"], found["profile"], found["path"]) == ("nightly", "nightly", journal)
 
 
 def _ready(shown: Dashboard, path: str) -> Any:

@@ -1,6 +1,6 @@
 // Starts the page: token, connection, keys, and the view that the address names.
 
-import { acceptToken, findToken, get, Refused } from "./api.js";
+import { acceptToken, findToken, Refused } from "./api.js";
 import { fileView } from "./file.js";
 import { filesView } from "./files.js";
 import { h, replace } from "./dom.js";
@@ -110,13 +110,7 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("hashchange", route);
 
 if (await findToken()) {
-  try {
-    await get("session");
-    connect(showLink);
-    loadOverview().catch(() => {}); // for views that show retries and progress
-    await route();
-  } catch (error) {
-    if (error instanceof Refused && error.status === 401) noToken(true);
-    else { connect(showLink); await route(); }
-  }
+  connect(showLink);
+  if (location.hash.length > 2) loadOverview().catch(() => {}); // for views that show retries and progress
+  await route();
 } else noToken(false);
