@@ -132,9 +132,11 @@ def signature_of(path: str) -> Signature:
         try:
             status = os.stat(path + end)
         except OSError:
-            found.append((0, 0, 0))
-        else:
-            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+            status = None
+        # A reader creates an empty log, and removes none.
+        found.append(
+            (0, 0, 0) if status is None or not status.st_size else (status.st_ino, status.st_size, status.st_mtime_ns)
+        )
     return tuple(found)
 
 

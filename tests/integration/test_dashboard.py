@@ -82,6 +82,29 @@ async def test_one_run_has_its_summary(page: Page, journal: Path) -> None:
     assert gone["error"]["kind"] == "run"
 
 
+async def test_a_journal_has_the_number_of_files_in_each_state(page: Page, journal: Path) -> None:
+    found = await page.ready(f"journals/{journal_id(str(journal))}")
+    assert found["counts"] == {"uploaded": 1, "failed": 3, "rejected": 1}
+    assert (len(found["runs"]), found["retries"], found["known"]) == (2, [], 5)
+
+
+async def test_a_run_that_does_not_answer_says_so(page: Page, journal: Path) -> None:
+    """It is of a version without a control socket, or its file system has none."""
+    lock = Lock(str(journal))
+    await lock.acquire(wait=False, sleep=anyio.sleep)
+    connection = open_for_writing(str(journal))
+    add_run(connection, 3, None)
+    connection.close()
+    async with page.events() as events:
+        with anyio.fail_after(30):
+            while (event := await anext(events))[0] != "progress":
+                pass
+    assert event[1]["unavailable"]
+    error = await page.post(f"journals/{journal_id(str(journal))}/control", {"do": "pause"}, 409)
+    assert error["error"]["message"]
+    lock.release()
+
+
 async def test_failures_are_grouped_with_advice(page: Page, journal: Path) -> None:
     found = await page.ready(f"journals/{journal_id(str(journal))}/groups")
     denied = found["groups"][0]
