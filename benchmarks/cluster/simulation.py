@@ -177,7 +177,7 @@ class World:
         loads = [worker.load for worker in self._all]
         while self._files.waiting and (place := least_loaded(loads, self.options)) is not None:
             worker = self._all[place]
-            group = take_group(self._files.waiting, worker.load, self.options, 1)  # more files come
+            group = take_group(self._files.waiting, worker.load, self.options, self.workers)
             self._files.give(worker.epoch, group)
             worker.load.files += len(group)
             worker.load.bytes += self.size * len(group)

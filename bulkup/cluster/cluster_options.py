@@ -13,9 +13,10 @@ class ClusterOptions:
 
     All workers together have at most `in_flight` files. The coordinator keeps about two kilobytes of each.
 
-    A group has at most `group_files` files, and ends with the file that brings it to `group_bytes`. A worker has at
-    least `least_files` and `least_bytes` in flight, or what it sends in `window` seconds if that is more, up to
-    `most_files` and `most_bytes`. It always gets `fewest_files`, however large they are.
+    A group has at most `group_files` files, and ends with the file that brings it to `group_bytes`. It is the work of a
+    worker for `group_seconds`, or more if many files wait. A worker has at least `least_files` and `least_bytes` in
+    flight, or what it sends in `window` seconds if that is more, up to `most_files` and `most_bytes`. It always gets
+    `fewest_files`, however large they are.
 
     A worker that has heard nothing from the coordinator for `lease` stops sending. The coordinator gives up a worker
     that has not answered for `silence`, which is longer: the files then belong to others. A call to a worker that has
@@ -31,6 +32,7 @@ class ClusterOptions:
     in_flight: int = 50_000
     group_files: int = 256
     group_bytes: int = 256 * MIB
+    group_seconds: float = 1.0
     least_files: int = 2048
     most_files: int = 10_000
     fewest_files: int = 16

@@ -156,8 +156,7 @@ class Distributor:
             if place is None:
                 break
             link = links[place]
-            # While more come, groups are full: with many workers, a share of what waits now would be a few files.
-            group = take_group(waiting, link.load, options, len(links) if self._no_more else 1)
+            group = take_group(waiting, link.load, options, len(links))
             unchecked = self._comparison.unchecked(group, link.checked)
             if unchecked:
                 waiting.extendleft(reversed(group))

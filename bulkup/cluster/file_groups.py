@@ -63,11 +63,13 @@ def least_loaded(loads: Sequence[Load], options: ClusterOptions) -> int | None:
 def take_group(waiting: deque[Assigned], load: Load, options: ClusterOptions, workers: int) -> list[Assigned]:
     """Take the next group out of the files that wait, for a worker with room.
 
-    Where few files wait, each of the workers should get some.
+    Where few files wait, each of the workers should get some. But each group and its reports cost the coordinator
+    calls, so the worker gets work for `group_seconds` at least. Its speed is not known at first.
     """
     most, size = room(load, options)
     size = min(size, options.group_bytes)
-    most = min(most, options.group_files, max(1, -(-len(waiting) // max(1, workers))))
+    share = max(-(-len(waiting) // max(1, workers)), int(load.files_per_second * options.group_seconds))
+    most = min(most, options.group_files, max(1, share))
     group: list[Assigned] = []
     while waiting and len(group) < most:
         file = waiting.popleft()
