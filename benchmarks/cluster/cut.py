@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from benchmarks.cluster.fleet import Fleet, fleet
 from benchmarks.cluster.links import INSECURE
-from benchmarks.cluster.site import Site, Upload, site
+from benchmarks.cluster.site import Site, site
 
 KIB = 1024
 
@@ -41,7 +41,7 @@ def carry_out(place: Site, running: Fleet, down: float, share: float, longest: f
     network, started = place.network, time.perf_counter()
     options = ["--cluster", running.address, *INSECURE, "--concurrency", "32"]
     upload = place.upload(network.hub, "cut", options)
-    _wait(upload, int(share * place.tree.files), longest)
+    upload.wait_for(int(share * place.tree.files), longest)
     network.cut(0)
     time.sleep(down)
     network.mend(0)
@@ -52,14 +52,6 @@ def carry_out(place: Site, running: Fleet, down: float, share: float, longest: f
         raise RuntimeError(f"the store has {files:,} of {place.tree.files:,} files")
     sent = network.sent(0)
     return Cut(time.perf_counter() - started, files - place.tree.files, sent, sent - before, again)
-
-
-def _wait(upload: Upload, files: int, longest: float) -> None:
-    until = time.monotonic() + longest
-    while upload.started.lines() < files:
-        if upload.started.process.poll() is not None or time.monotonic() > until:
-            raise RuntimeError(f"it ended before the cut: {upload.started.end_of_errors()}")
-        time.sleep(0.05)
 
 
 def main(given: list[str]) -> int:

@@ -73,13 +73,16 @@ class Upload:
     started: Started
     name: str
 
-    def wait_for_first(self, longest: float = 120.0) -> float:
-        """Wait for the first settled file, and return the time of `time.perf_counter`. Raises RuntimeError."""
+    def wait_for(self, files: int, longest: float = 600.0) -> float:
+        """Wait until this number of files have settled, and return the time of `time.perf_counter`.
+
+        Raises RuntimeError if the run ends before.
+        """
         until = time.monotonic() + longest
-        while not os.path.getsize(self.started.out):
+        while self.started.lines() < files:
             if self.started.process.poll() not in (None, 0) or time.monotonic() > until:
-                raise RuntimeError(f"{self.name} settled no file: {self.started.end_of_errors()}")
-            time.sleep(0.01)
+                raise RuntimeError(f"{self.name} did not settle {files} files: {self.started.end_of_errors()}")
+            time.sleep(0.02)
         return time.perf_counter()
 
     def summary(self, longest: float = 600.0) -> Mapping[str, object]:
