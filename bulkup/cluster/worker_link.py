@@ -140,7 +140,7 @@ class WorkerLink:
 
     async def _pull(self) -> None:
         number = 0
-        while True:
+        while not self.ended.is_set():  # nothing comes after that
             number += 1
             body = await self.call("pull", number, self._options.poll, self._linger())
             self.bytes_up += len(body)

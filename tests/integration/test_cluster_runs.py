@@ -322,3 +322,45 @@ async def test_files_that_changed_are_found_by_workers(here: World) -> None:
     assert summary.counters.uploaded == 1
     assert here.states()[b"d0/0000.mp4"] is FileState.UPLOADED
     here.assert_uploaded()
+
+
+async def test_faults_of_service_and_storage_are_outlived(here: World) -> None:
+    """A 429 of the API and 503s of storage are passed on to all workers, and every file arrives."""
+    here.write_many(150)
+    options = FaultOptions(retry_later_window=0.2)
+    here.faults("status-503=0.1", "cut-body=0.05", "retry-later=0.1", "expired-url=0.05", seed=5, options=options)
+    cluster = cluster_of(here, workers=3)
+    summary = await cluster.run()
+    assert summary.exit_code == ExitCode.OK
+    assert summary.counters.retries > 0
+    here.assert_uploaded()
+
+
+async def test_uploaded_files_are_removed_by_the_coordinator(here: World) -> None:
+    here.write_many(20)
+    summary = await cluster_of(here).run(delete_after_upload=True)
+    assert (summary.counters.uploaded, summary.counters.removed) == (20, 20)
+    assert not list(here.source.rglob("*.mp4"))
+
+
+async def test_a_run_can_be_paused_and_its_workers_changed(here: World) -> None:
+    here.write_many(120)
+    slow(here)
+    cluster = cluster_of(here)
+    async with cluster.uploader() as uploader, anyio.create_task_group() as tasks:
+
+        async def control() -> None:
+            while here.puts < 20:
+                await anyio.sleep(0.005)
+            uploader.pause()
+            await anyio.sleep(0.5)
+            before = here.puts
+            await anyio.sleep(0.3)
+            assert here.puts == before
+            uploader.set_concurrency(2)
+            uploader.resume()
+
+        tasks.start_soon(control)
+        summary = await uploader.run()
+    assert summary.exit_code == ExitCode.OK
+    here.assert_uploaded()
