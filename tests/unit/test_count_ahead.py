@@ -52,12 +52,19 @@ async def counting_until(stage: CountStage, holds: Callable[[Counted], bool]) ->
             await anyio.sleep(0.001)  # for its thread
 
 
-async def test_it_counts_while_the_scanner_waits(stage: CountStage) -> None:
+async def test_it_counts_while_the_scanner_waits(stage: CountStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = list[bool]()
+
+    def compare(_source: Source, files: Mapping[bytes, Stat], _now: float) -> Comparison:
+        running.append(stage.run.counted.running)
+        return Comparison([], [], list(files))
+
+    monkeypatch.setattr(stage.journal.rows, "compare", compare)
     async with stage.working(stage.full, stage.stage.work):
-        await counting_until(stage, lambda counted: counted.files > 0)
-        assert stage.run.counted.running
-        await counting_until(stage, lambda counted: not counted.running)
+        await counting_until(stage, lambda counted: counted.files > 0 and not counted.running)
         counted = stage.run.counted
+        assert running
+        assert all(running)
         assert (counted.files, counted.bytes, counted.complete) == (FILES, 5 * FILES, True)
     assert stage.journal.rows.closed
 
