@@ -30,4 +30,5 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary object of `--json`."""
-        return summary_object(self.run, self.exit_code, self.counters, self.seconds, self.workers)
+        empty = len(self.lost_sources)
+        return summary_object(self.run, self.exit_code, self.counters, self.seconds, self.workers, empty_sources=empty)

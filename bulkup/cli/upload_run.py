@@ -264,8 +264,7 @@ async def _report_summary(
     elif not resolved.settings.quiet:
         from bulkup.cli.given_options import given_options  # noqa: PLC0415  # a quiet run prints no summary
 
-        options, empty = given_options(resolved), bool(summary.lost_sources)
-        text = summary_text(summary.as_dict(), options=options, lost_source=empty)
+        text = summary_text(summary.as_dict(), options=given_options(resolved))
         if retry and summary.exit_code == ExitCode.OK and not summary.counters.found:
             text = f"Run {summary.run}: complete. No file is left to retry."
         lost = print_line(text)

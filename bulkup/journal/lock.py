@@ -67,7 +67,7 @@ class Lock:
             if tries == options.tries and not wait:
                 raise JournalLockedError(
                     f"another run holds the journal (process {self.holder() or 'unknown'})",
-                    hint="wait until it has ended, or start this run with --wait",
+                    hint="wait until it has ended (`bulkup control status` shows it), or start this run with --wait",
                 )
             await sleep(options.try_interval if tries < options.tries else options.poll_interval)
 

@@ -22,13 +22,20 @@ _SCANNED = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
 _REASONS = 10  # in the summary object
 _SHOWN_REASONS = 4  # in the text, which is to fit on a screen
 _NO_OPTIONS = JournalOptions()
+EMPTY_SOURCE = "a source that had files is empty. Is it mounted? If it is meant to be empty: --allow-empty"
 _REMOVAL_NAMES = {"kept": "kept (changed, or with other hard links)", "not_removed": "not removed"}
 _SKIP = 'unsupported = "skip"'  # in a hint: the next commands have it then
 _STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.TIME_UP})
 
 
 def summary_object(
-    run: str, exit_code: int, counters: Counters, seconds: float, workers: Sequence[WorkerProgress] = ()
+    run: str,
+    exit_code: int,
+    counters: Counters,
+    seconds: float,
+    workers: Sequence[WorkerProgress] = (),
+    *,
+    empty_sources: int = 0,
 ) -> dict[str, Any]:
     """Return the summary of docs/design.md section 7: the last line of `--json`, which the journal keeps too.
 
@@ -39,7 +46,7 @@ def summary_object(
     `skippable` counts those that `unsupported = "skip"` skips. Of the uploaded files, `already_there` counts those that
     the service had before; `bytes.uploaded` is without them. `removed`, `moved`, `kept` and `not_removed` count
     uploaded files that were to leave their source. `reasons` has the most common reasons why files were not uploaded.
-    `workers` is there for a run on a cluster.
+    `workers` is there for a run on a cluster, `empty_sources` if sources are empty in which earlier runs found files.
     """
     files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
     return {
@@ -70,6 +77,7 @@ def summary_object(
             {"status": state, "reason": reason, "files": number}
             for (state, reason), number in sorted(counters.reasons.items(), key=lambda entry: -entry[1])[:_REASONS]
         ],
+        **({"empty_sources": empty_sources} if empty_sources else {}),
         **({"workers": [_worker_object(worker) for worker in workers]} if workers else {}),
     }
 
@@ -78,19 +86,16 @@ def _worker_object(worker: WorkerProgress) -> dict[str, Any]:
     return {"name": worker.name, "files": worker.files, "bytes": worker.bytes, "lost": not worker.working}
 
 
-def summary_text(
-    summary: Mapping[str, Any], *, options: JournalOptions = _NO_OPTIONS, lost_source: bool = False
-) -> str:
+def summary_text(summary: Mapping[str, Any], *, options: JournalOptions = _NO_OPTIONS) -> str:
     """Return the last screen of a run, from its summary object: the result, the figures, and the next steps.
 
     `options` are those of the suggested commands, such as `--profile nightly`.
-    `lost_source` says that a source is empty although the journal has files in it.
     """
     options = JournalOptions(*map(printable, options))
     lines = [_headline(summary), _amount(summary), *_details(summary), *_not_uploaded(summary, options)]
     lines += [f"Next: {step}" for step in _next_steps(summary)]
-    if lost_source:
-        lines.append("Next: a source that had files is empty. Is it mounted? If it is meant to be empty: --allow-empty")
+    if summary.get("empty_sources"):
+        lines.append(f"Next: {EMPTY_SOURCE}")
     if unverified := summary["files"]["unverified"]:
         number = count_text(unverified, "file")
         listed = f"bulkup manifest {options.reading}".rstrip()
@@ -231,7 +236,7 @@ def _next_steps(summary: Mapping[str, Any]) -> Iterator[str]:
     if code in _STOPPED or (code == ExitCode.INCOMPLETE and files["remaining"]):
         yield f"run the same command again to resume{_left(files)}."
     elif code == ExitCode.SERVICE:
-        yield f"fix the error that the service reports, then run the same command again{_left(files)}."
+        yield f"fix the error of the service or of the way to it, then run the same command again{_left(files)}."
     elif code == ExitCode.MACHINE:
         yield f"fix the error on this machine, then run the same command again{_left(files)}."
     elif code == ExitCode.FILES_FAILED and files["remaining"]:

@@ -310,6 +310,7 @@ async def test_an_empty_source_that_had_files_ends_with_exit_code_3(here: World)
     (here.source / "sub").rmdir()
     summary = await here.run()
     assert (summary.exit_code, len(summary.lost_sources)) == (3, 1)
+    assert summary.as_dict()["empty_sources"] == 1
     assert set(here.states().values()) == {FileState.UPLOADED}
     assert (await here.run(allow_empty=True)).exit_code == 0
     here.write({"c.mp4": b"c"})

@@ -12,7 +12,7 @@ from bulkup.pipeline.policy.fatal import fatal, tickets_over
 @pytest.mark.parametrize(
     ("kind", "hint"),
     [
-        (ProblemKind.UNREACHABLE, "check base_url and the network"),
+        (ProblemKind.UNREACHABLE, "check base_url, the network, and whether the service is up"),
         (ProblemKind.TRANSIENT, "the service fails repeatedly, or gives unusable answers"),
         (ProblemKind.THROTTLED, "the service accepts no requests for now (see retry_for, retry_after_max)"),
         (ProblemKind.UNAUTHORIZED, "check the credentials; with valid ones"),

@@ -18,6 +18,7 @@ from bulkup.config.notify_table import parse_notify
 from bulkup.errors import ServiceError
 from bulkup.helpers.secrets import SecretAddress
 from bulkup.model.counters import Counters
+from bulkup.model.files import Source
 from bulkup.model.http import ApiRequest
 
 PROFILE = RunProfile("nightly", "backup1")
@@ -57,6 +58,13 @@ def sent(told: Notification, **table: Any) -> dict[str, ApiRequest]:
 def test_pings_are_those_of_healthchecks(moment: Moment, code: int | None, style: str, path: str) -> None:
     told = Notification(moment, PROFILE, 0.0, exit_code=code)
     assert sent(told, ping_failure=style)["ping_url"].path == path
+
+
+def test_an_empty_source_is_named_as_the_reason() -> None:
+    """A source that is not mounted is the reason of a night without any failed file."""
+    source = Source(b"/data")
+    told = end_of_run(Summary("r", 3, Counters(), 1.0, lost_sources=(source,)), 3, PROFILE, 0.0, (0,))
+    assert "a source that had files is empty. Is it mounted?" in plain_text(told)
 
 
 def test_each_receiver_gets_its_form() -> None:

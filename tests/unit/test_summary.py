@@ -67,9 +67,9 @@ def test_the_summary_has_the_documented_fields() -> None:
 
 
 def text_of(code: int, options: str = "", lost_source: bool = False, **figures: Any) -> str:
-    summary = summary_object("r1", code, Counters(**figures), 2.0)
+    summary = summary_object("r1", code, Counters(**figures), 2.0, empty_sources=int(lost_source))
     chosen = JournalOptions(options, f"{options} --base-url u" if options else "")
-    return summary_text(summary, options=chosen, lost_source=lost_source)
+    return summary_text(summary, options=chosen)
 
 
 def test_the_first_line_has_the_result_in_words() -> None:
@@ -113,8 +113,8 @@ def test_the_text_fits_on_a_screen() -> None:
     states = ("failed", "rejected", "changed", "unreadable")
     reasons = {(state, f"AccessDenied {number}"): 9 - number for state in states for number in range(9)}
     figures = Counters(found=400, failed=100, rejected=100, changed=100, unreadable=100, unverified=1, reasons=reasons)
-    summary = summary_object("r1", 1, figures, 2.0)
-    text = summary_text(summary, lost_source=True)
+    summary = summary_object("r1", 1, figures, 2.0, empty_sources=1)
+    text = summary_text(summary)
     assert len(text.splitlines()) <= 24
     assert "100 files failed; the most common reasons:" in text
 
@@ -155,7 +155,7 @@ def test_nothing_to_send_is_reported_only_after_a_complete_scan() -> None:
         ),
         (6, {"found": 3, "uploaded": 1}, "stopped at a limit of time, files or bytes"),
         (1, {"found": 3, "failed": 1}, "fix the cause of the failures, then run the same command again; 2 files"),
-        (4, {"found": 1}, "fix the error that the service reports"),
+        (4, {"found": 1}, "fix the error of the service or of the way to it"),
         (7, {"found": 1}, "fix the error on this machine"),
         (0, {"found": 1, "uploaded": 1, "presign_calls": 2, "retries": 1}, "2 presign calls, 1 retry"),
     ],

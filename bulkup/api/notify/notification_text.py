@@ -16,6 +16,7 @@ from bulkup.model.http import ApiRequest
 from bulkup.reports.formatting import count_text, duration_text, size_text
 from bulkup.reports.json_text import dumps, time_text
 from bulkup.reports.safe_text import printable
+from bulkup.reports.summary import EMPTY_SOURCE
 
 _PROBLEMS = ("failed", "rejected", "changed", "unreadable", "remaining", "unverified")
 _REASONS = 3  # in a text
@@ -106,6 +107,8 @@ def _figures(summary: Mapping[str, Any]) -> Iterator[str]:
     yield f"{of_all}, {files['skipped']:,} skipped, in {duration_text(summary['seconds'])}"
     if problems := [f"{files[name]:,} {name}" for name in _PROBLEMS if files[name]]:
         yield ", ".join(problems)
+    if summary.get("empty_sources"):
+        yield EMPTY_SOURCE
     for entry in summary.get("reasons", ())[:_REASONS]:
         line = f"- {entry['files']:,} {entry['status']}: {entry['reason']}"
         yield shortened(printable(line), _LONGEST_LINE)

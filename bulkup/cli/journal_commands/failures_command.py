@@ -12,6 +12,7 @@ from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, ShardOfRun, SourceId
 from bulkup.journal import Reader
 from bulkup.journal.failure_groups import failure_groups
+from bulkup.journal.run_records import read_record
 from bulkup.journal.skipped_rejections import skipping_run
 from bulkup.model.states import NOT_UPLOADED, FileState
 from bulkup.pipeline.policy.common_refusals import alike
@@ -20,7 +21,7 @@ from bulkup.reports.failure_report import (
     failed_file_object,
     failure_lines,
     failure_object,
-    no_failure_lines,
+    last_run_lines,
 )
 from bulkup.reports.json_text import dumps
 
@@ -61,6 +62,7 @@ def failures(
         last = next(reader.runs(), None)
         options = options_of(chosen, last)
         groups = failure_groups(reader, alike, first)
+        record = read_record(reader, run_number(reader, last.run)) if last is not None else None
     if json:
         for group in groups:
             typer.echo(dumps(failure_object(group, options)))
@@ -68,7 +70,9 @@ def failures(
     for line in failure_lines(groups, options):
         typer.echo(line)
     if not groups:
-        typer.echo("\n".join(no_failure_lines(last)))
+        typer.echo("No files failed.")
+    for line in last_run_lines(last, record, options, groups=bool(groups)):
+        typer.echo(line)
 
 
 def _list_files(reader: Reader, reason: str, first: int, *, json: bool) -> None:

@@ -12,7 +12,7 @@ _HINTS = {
     ProblemKind.UNAUTHORIZED: f"check the credentials; with valid ones, {_RESUMES}",
     ProblemKind.UNUSABLE: f"fix the cause, and {_RESUMES}",
     ProblemKind.MACHINE: _RESUMES,
-    ProblemKind.UNREACHABLE: f"check base_url and the network; {_RESUMES}",
+    ProblemKind.UNREACHABLE: f"check base_url, the network, and whether the service is up; {_RESUMES}",
     ProblemKind.THROTTLED: f"the service accepts no requests for now (see retry_for, retry_after_max); {_RESUMES}",
 }
 _STORAGE_HINTS = {
@@ -54,7 +54,7 @@ def tickets_over(over_by: float | None, skew: float | None, said: str = "") -> S
     else:
         side = "ahead of" if skew > 0 else "behind"
         cause = f"the likely cause is a clock: the service's is {_span(abs(skew))} {side} this machine's"
-    return ServiceError(message, hint=f"{cause}; once it is removed, {_RESUMES}")
+    return ServiceError(message, hint=f"{cause}; once this is mended, {_RESUMES}")
 
 
 def _span(seconds: float) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from bulkup.reports.formatting import count_text, duration_text, files_rate_text, rate_text, size_text
 from bulkup.reports.run_report.report_figures import NOT_UPLOADED, not_uploaded, remaining, shares
 from bulkup.reports.run_report.run_facts import RunFacts, figure
+from bulkup.reports.summary import EMPTY_SOURCE
 
 _SINGLE = {"failed": "failed", "changed": "changed or vanished while being read", "unreadable": "could not be read"}
 _CUT_OFF = "This run was cut off before its end, by a kill, a crash or a power cut"
@@ -89,6 +90,8 @@ def next_steps(facts: RunFacts) -> list[tuple[str, str]]:
     if not facts.run.running and (left or facts.cut_off):
         number = f"{count_text(left, 'file')} found so far {'is' if left == 1 else 'are'} left. " if left else ""
         steps.append((f"{number}The same upload resumes where this run stopped.", resume))
+    if summary.get("empty_sources"):
+        steps.append((f"{EMPTY_SOURCE[:1].upper()}{EMPTY_SOURCE[1:]}", resume))
     if failed := sum(figure(summary, "files", name) or 0 for name in ("failed", "changed", "unreadable")):
         retry = f"bulkup retry {facts.options.running}".rstrip()
         steps.append((f"Once the cause is mended, try {count_text(failed, 'file')} again.", retry))

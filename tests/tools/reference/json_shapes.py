@@ -131,6 +131,7 @@ class Summary(Shape):
     kept: int
     not_removed: int
     reasons: list[ReasonCount]
+    empty_sources: NotRequired[int]
 
 
 class Would(Shape):
