@@ -100,6 +100,12 @@ def test_a_file_younger_than_the_age_is_too_new() -> None:
     assert not aged.too_new(Identity(1, 940_000_000_000, 0, 0, 0), 1000.0)
 
 
+def test_a_time_in_the_future_does_not_keep_a_file_back_for_ever() -> None:
+    aged, year_2100 = Filters(ScanOptions(min_age=60.0)), 4_102_444_800 * 10**9
+    assert aged.too_new(Identity(1, year_2100, 950_000_000_000, 0, 0), 1000.0)
+    assert not aged.too_new(Identity(1, year_2100, 940_000_000_000, 0, 0), 1000.0)
+
+
 def test_without_an_age_nothing_is_too_new() -> None:
     """Not even a file with a time in the future."""
     assert not filters().too_new(Identity(1, 10**18, 0, 0, 0), 0.0)

@@ -44,8 +44,14 @@ class Filters:
         return (low is None or identity.size >= low) and (high is None or identity.size <= high)
 
     def too_new(self, identity: Identity, now: float) -> bool:
-        """Return whether a file changed less than `min_age` seconds before `now` (Unix time): it may be incomplete."""
-        return self._options.min_age > 0 and identity.mtime_ns / 1e9 > now - self._options.min_age
+        """Return whether a file changed less than `min_age` seconds before `now` (Unix time): it may be incomplete.
+
+        A time in the future was set by a program, or a camera with a wrong clock. Then the time of the inode counts.
+        """
+        if self._options.min_age <= 0:
+            return False
+        changed = identity.mtime_ns if identity.mtime_ns / 1e9 <= now else identity.ctime_ns
+        return changed / 1e9 > now - self._options.min_age
 
     def too_old(self, identity: Identity, now: float) -> bool:
         """Return whether a file changed more than `max_age` seconds before `now` (Unix time)."""
