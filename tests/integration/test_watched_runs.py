@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pipeline_world import World, world
@@ -24,7 +25,9 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
         yield place
 
 
-async def run_of(place: World, hold: JournalHold, *paths: bytes, min_age: float = 0.0) -> tuple[Summary, set[bytes]]:
+async def run_of(
+    place: World, hold: JournalHold, *paths: bytes, min_age: float = 0.0, **settings: Any
+) -> tuple[Summary, set[bytes]]:
     """Carry out a run of these paths. Return its summary, and the files that were too new."""
     new, threads = set[bytes](), set[int]()
 
@@ -34,7 +37,9 @@ async def run_of(place: World, hold: JournalHold, *paths: bytes, min_age: float 
         new.add(path)
 
     part = PartOfWatch(hold, too_new, {os.fsencode(os.path.realpath(place.source)): paths})
-    async with Uploader(place.resolved(min_age=min_age), environ={}, clock=place.clock, watch=part) as uploader:
+    async with Uploader(
+        place.resolved(min_age=min_age, **settings), environ={}, clock=place.clock, watch=part
+    ) as uploader:
         summary = await uploader.run()
     return summary, new
 
@@ -47,6 +52,16 @@ async def test_a_run_of_paths_looks_at_nothing_else(here: World) -> None:
     summary, _ = await run_of(here, hold, b"old.mp4")
     assert (summary.exit_code, summary.counters.uploaded) == (0, 1)
     here.assert_uploaded()
+    hold.release()
+
+
+@pytest.mark.parametrize("paths", [(b"folder/deep/b.mp4", b"folder/a.mp4"), (b"folder/deep", b"folder")])
+@pytest.mark.parametrize("settings", [{"max_depth": 2}, {"exclude": ("deep/",)}])
+async def test_paths_are_filtered_as_in_a_walk(here: World, paths: tuple[bytes, ...], settings: dict[str, Any]) -> None:
+    """Levels and excluded directories hold for a path of its own, and for a directory that was moved in."""
+    hold = JournalHold()
+    summary, _ = await run_of(here, hold, *sorted(paths), **settings)
+    assert (summary.exit_code, summary.counters.uploaded) == (0, 1)
     hold.release()
 
 

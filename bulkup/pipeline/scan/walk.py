@@ -336,7 +336,10 @@ class Walk:
                 continue
             if stat.S_ISDIR(status.st_mode):
                 walked.append(os.path.join(path, b"") if path else b"")
-                yield from self._walked(source, path)
+                if path and (self._filters.prunes(path) or self._filters.too_deep(path)):
+                    self._ignored.filtered += 1
+                else:
+                    yield from self._walked(source, path)
             else:
                 self.seen += 1
                 block = WalkBlock({}, [])
@@ -349,6 +352,10 @@ class Walk:
             return False
         if self._options.hidden == "skip" and any(map(self._filters.hides, path.split(b"/"))):
             self._ignored.hidden += 1
+            return False
+        folder = os.path.dirname(path)
+        if folder and self._filters.too_deep(folder):
+            self._ignored.filtered += 1
             return False
         inside, full = os.path.join(source.root, b""), os.path.join(source.root, path, b"")
         roots = self._roots - {source.root}
