@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 
 import anyio
 
 from bulkup.api import Uploader
 from bulkup.cli.run_settings import current_folder
-from bulkup.config import ResolvedSettings, load
+from bulkup.config import ResolvedSettings, Settings, load
 from bulkup.config.catalogue import SETTINGS
 from bulkup.errors import BulkupError
 from bulkup.helpers.event_logger import EventLogger
@@ -37,19 +38,20 @@ async def reload_profile(uploader: Uploader, resolved: ResolvedSettings) -> None
     _log.info(LogEvent.SETTINGS_RELOADED, bwlimit=str(settings.bwlimit or "off"))
 
 
-async def read_profile_again(resolved: ResolvedSettings) -> ResolvedSettings | None:
+async def read_profile_again(resolved: ResolvedSettings, check: Callable[[Settings], None]) -> ResolvedSettings | None:
     """Return the settings as the profile now has them, without changes of those that options give.
 
-    None after an error in the file, which is logged.
+    None after an error in the file, or in the settings by `check`, which raises `UsageError`. The error is logged.
     """
+    given = [SETTINGS[name].field for name, origin in resolved.origins.items() if origin == _FROM_OPTION]
+    kept = {field: getattr(resolved.settings, field) for field in given}
     try:
         again = await anyio.to_thread.run_sync(_read_again, resolved)
+        settings = again.settings.model_copy(update=kept)
+        check(settings)
     except BulkupError as error:
         _log.warning(LogEvent.SETTINGS_NOT_RELOADED, reason=error.message)
         return None
-    given = [SETTINGS[name].field for name, origin in resolved.origins.items() if origin == _FROM_OPTION]
-    kept = {field: getattr(resolved.settings, field) for field in given}
-    settings = again.settings.model_copy(update=kept)
     _log.info(LogEvent.SETTINGS_RELOADED, bwlimit=str(settings.bwlimit or "off"))
     return dataclasses.replace(again, settings=settings, origins=resolved.origins)
 

@@ -109,6 +109,11 @@ class Signals:
         signal.set_wakeup_fd(self._wakeup)
         self._writer.close()
 
+    @property
+    def code(self) -> ExitCode | None:
+        """The exit code of the first signal, None before it."""
+        return self._code
+
     def interruption(self) -> InterruptedRunError:
         """Return the error for a signal that arrived before the run had begun."""
         return InterruptedRunError(self._code or ExitCode.SIGINT)

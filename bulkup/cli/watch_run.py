@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-import functools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ from bulkup.cli.run_metrics_export import check_metrics, exported_metrics
 from bulkup.cli.run_notifier import RunNotifier, open_notifier
 from bulkup.cli.signals import Signals, has_terminal
 from bulkup.cli.upload_run import open_service_report, written_report
-from bulkup.config import ResolvedSettings, journal_path
+from bulkup.config import ResolvedSettings, Settings, journal_path
 from bulkup.errors import ExitCode, UsageError
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.event_logger import EventLogger, log_fields
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from bulkup.api.control.control_server import ControlServer
     from bulkup.cli.service_report import ServiceReport
     from bulkup.model.items import Result
 
@@ -60,8 +60,7 @@ async def run_watch(resolved: ResolvedSettings) -> int:
     settings = resolved.settings
     check_watch(settings)
     require_watchfiles()
-    roots = [source.root for source in composition.resolve_sources(settings) if source.only is None]
-    if len(roots) < len(settings.source):
+    if any(source.only is not None for source in composition.resolve_sources(settings)):
         raise UsageError("watch needs directories as sources", hint="name the directory of the file, and --include")
     errors = log_to_errors(settings, None)
     notify_limit = settings.notify.limit if settings.notify is not None else 0.0
@@ -80,7 +79,7 @@ async def run_watch(resolved: ResolvedSettings) -> int:
                     check_report(resolved)
                 reduce_gc_frequency()
                 watch = _Watch(resolved, signals, service, notifier)
-                return await watch.work(roots)
+                return await watch.work(_absolute(settings.source))
             except BaseException as error:
                 failure = failure_of(error)
                 _log.error(LogEvent.RUN_FAILED, reason=failure.message, hint=failure.hint, exit_code=failure.exit_code)
@@ -103,36 +102,43 @@ class _Watch:
         self._hold = JournalHold()
         self._held = anyio.Event()
         self._over = anyio.Event()
+        self._beginning: anyio.CancelScope | None = None
         self._uploader: Uploader | None = None
         self._uploaded = 0
         self._since = dt.datetime.now().astimezone()
         self._was_good = True
+        self._watcher: Watcher
+        self._server: ControlServer | None = None
         path = journal_path(settings, resolved.profile, settings.source, os.environ, resolved.config_file)
         self._journal = path
         self._controls = WatchControls(
             lambda: self._resolved.settings, path, signals.interrupt, profile=resolved.profile
         )
 
-    async def work(self, roots: Sequence[bytes]) -> int:
-        """Watch the directories, and return the exit code."""
+    async def work(self, sources: Sequence[bytes]) -> int:
+        """Watch the sources, and return the exit code."""
         settings = self._resolved.settings
-        options = WatchOptions()
-        options = WatchOptions(settle=max(options.settle, settings.min_age))
+        options = WatchOptions(settle=_settle(settings))
         rescan_at = settings.rescan_at
-        watcher = Watcher(roots, rescan_at, self._run, clock=SystemClock(), idle=self._idle, options=options)
-        self._signals.on_first = functools.partial(self._stop, watcher)
+        watcher = Watcher(sources, rescan_at, self._run, clock=SystemClock(), idle=self._idle, options=options)
+        self._watcher = watcher
+        self._signals.on_first = self._stop
 
         def reload_in(beside: TaskGroup) -> None:
             beside.start_soon(self._reload)
 
-        _log.info(LogEvent.WATCH_STARTED, sources=", ".join(map(os.fsdecode, roots)))
+        _log.info(LogEvent.WATCH_STARTED, sources=", ".join(map(os.fsdecode, sources)))
         if self._service is not None:
             self._service.waiting = self._status
         try:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._serve_control)
                 self._signals.on_reload = lambda: reload_in(beside)
+                if self._signals.reload_wanted:
+                    reload_in(beside)
                 code = await watcher.work()
+                if self._server is not None:
+                    await self._server.end(code)
                 self._over.set()
                 self._signals.on_reload = None
                 beside.cancel_scope.cancel()
@@ -142,21 +148,25 @@ class _Watch:
             self._service.ended(exit_code_text(code))
         return code
 
-    async def _run(self, paths: Paths | None, too_new: TooNew) -> Summary:
-        """Carry out one run."""
-        resolved = self._resolved
-        changed = {"min_age": max(WatchOptions().settle, resolved.settings.min_age)}
-        settings = resolved.settings.model_copy(update=changed)
+    async def _run(self, paths: Paths | None, too_new: TooNew) -> Summary | None:
+        """Carry out one run. Return None if it was stopped before it had begun."""
+        resolved, summary = self._resolved, None
+        settings = resolved.settings.model_copy(update={"min_age": _settle(resolved.settings)})
         part = PartOfWatch(self._hold, too_new, paths)
         made = Uploader(settings, profile=resolved.profile, config_file=resolved.config_file, watch=part)
-        async with made as uploader:
-            self._uploader = uploader
-            self._held.set()
-            try:
-                summary = await self._carry_out(uploader)
-            finally:
-                self._controls.end()
-                self._uploader = None
+        with anyio.CancelScope() as beginning:
+            self._beginning = beginning
+            async with made as uploader:
+                self._beginning, self._uploader = None, uploader
+                self._held.set()
+                try:
+                    summary = await self._carry_out(uploader, resolved)
+                finally:
+                    self._controls.end()
+                    self._uploader = None
+        self._beginning = None
+        if summary is None:
+            return None
         self._uploaded += summary.counters.uploaded
         await self._report(summary, looked_at_all=paths is None)
         if paths is None:
@@ -164,8 +174,9 @@ class _Watch:
             await anyio.to_thread.run_sync(forget_old_runs, self._journal, before)
         return summary
 
-    async def _carry_out(self, uploader: Uploader) -> Summary:
-        resolved = self._resolved
+    async def _carry_out(self, uploader: Uploader, resolved: ResolvedSettings) -> Summary:
+        if self._resolved is not resolved:  # the profile was read again while the run was set up
+            uploader.limit_bandwidth(self._resolved.settings.bwlimit)
         self._controls.begin(uploader)
         if self._service is not None:
             self._service.progress = uploader.progress
@@ -192,16 +203,17 @@ class _Watch:
         if self._lines is not None:
             await anyio.to_thread.run_sync(self._lines.summary, summary.as_dict(), abandon_on_cancel=True)
         if looked_at_all or (self._was_good and not good):
-            on_first = self._signals.on_first
             report = await written_report(self._resolved, summary)
             await self._notifier.ended(summary, int(summary.exit_code), report)
-            self._signals.on_first = on_first
+            self._signals.on_first = self._stop
+            if self._signals.code is not None:  # it has ended the notifications, and now ends the watch
+                self._stop(self._signals.code)
         self._was_good = good
 
     async def _serve_control(self) -> None:
         """Serve the control socket of all runs, once the first one has the journal's lock."""
         await self._held.wait()
-        async with serving(self._journal, self._controls):
+        async with serving(self._journal, self._controls) as self._server:
             await self._over.wait()
 
     def _idle(self) -> None:
@@ -213,10 +225,12 @@ class _Watch:
         """Return the line of the service manager between two runs."""
         return f"watching, {count_text(self._uploaded, 'file')} since {self._since:%Y-%m-%d %H:%M}"
 
-    def _stop(self, watcher: Watcher, code: ExitCode) -> None:
+    def _stop(self, code: ExitCode) -> None:
         if self._service is not None:
             self._service.stopping()
-        watcher.stop(code)
+        self._watcher.stop(code)
+        if self._beginning is not None:
+            self._beginning.cancel()
         if self._uploader is not None:
             with log_fields(run=self._uploader.run_id):
                 _log.warning(LogEvent.RUN_STOPPING)
@@ -224,10 +238,21 @@ class _Watch:
 
     async def _reload(self) -> None:
         """Read the profile again: a run under way gets the new limit, and later runs have all of its settings."""
-        again = await read_profile_again(self._resolved)
+        again = await read_profile_again(self._resolved, check_watch)
         if again is None:
             return
         kept = {name: getattr(self._resolved.settings, name) for name in _FIXED}
         self._resolved = dataclasses.replace(again, settings=again.settings.model_copy(update=kept))
+        self._watcher.settle_for(_settle(self._resolved.settings))
+        self._controls.forget_bandwidth()
         if self._uploader is not None:
             self._uploader.limit_bandwidth(self._resolved.settings.bwlimit)
+
+
+def _settle(settings: Settings) -> float:
+    """Return the time in seconds without a change after which a file is sent."""
+    return max(WatchOptions().settle, settings.min_age)
+
+
+def _absolute(paths: Sequence[str]) -> list[bytes]:
+    return [os.path.abspath(os.fsencode(path)) for path in paths]

@@ -66,3 +66,42 @@ def test_what_a_watch_cannot_be(world: World, options: tuple[str, ...], message:
 def test_a_watch_of_a_file(world: World) -> None:
     write(world.source / "a.mp4", "a")
     run("upload", str(world.source / "a.mp4"), *world.local, "--watch").expect(2, "watch needs directories")
+
+
+def test_a_stop_while_a_run_waits_for_its_secret(world: World) -> None:
+    """The run does not begin."""
+    marker = world.root / "asked"
+    profile = world.root / "bulkup.toml"
+    command = f"touch {marker}; sleep 2; echo key"
+    profile.write_text(
+        f'[profiles.night]\nsource = ["{world.source}"]\njournal = "{world.journal}"\nprovider = "magic-hour"\n'
+        f'base_url = "http://127.0.0.1:9"\ntoken = "command:sh -c \'{command}\'"\n'
+    )
+    with started("upload", "--config", str(profile), "--profile", "night", "--watch") as process:
+        wait_for(marker.exists)
+        process.send_signal(signal.SIGTERM)
+        done = ended(process)
+    assert (done.code, "Traceback" in done.err) == (143, False)
+    assert not Path(f"{world.journal}.control").exists()
+
+
+def test_a_stop_while_a_notification_is_on_its_way(world: World) -> None:
+    """It ends the notification, and then the watch in order."""
+    marker = world.root / "notified"
+    profile = world.root / "bulkup.toml"
+    profile.write_text(
+        f'[profiles.night]\nsource = ["{world.source}"]\njournal = "{world.journal}"\nprovider = "local"\n'
+        f'store = "{world.store}"\n[profiles.night.notify]\n'
+        f'on_success = ["sh", "-c", "touch {marker}; exec sleep 60"]\n'
+    )
+    with started("upload", "--config", str(profile), "--profile", "night", "--watch") as process:
+        wait_for(marker.exists)
+        with started("control", "status", "--watch", "--json", "--journal", str(world.journal)) as watching:
+            assert watching.stdout is not None
+            watching.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            done = ended(process)
+            last = ended(watching)
+    assert (done.code, "Traceback" in done.err) == (143, False)
+    assert not Path(f"{world.journal}.control").exists()
+    assert (last.lines[-1]["state"], last.lines[-1]["exit_code"]) == ("ended", 143)

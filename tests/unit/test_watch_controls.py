@@ -78,6 +78,14 @@ def test_later_runs_have_the_pause_and_the_limits() -> None:
     assert begin(watch).asked == [7, "2M"]
 
 
+def test_a_profile_that_is_read_again_replaces_the_limit() -> None:
+    watch, _ = controls()
+    watch.carry_out(Request("bwlimit", value="2M"))
+    watch.forget_bandwidth()
+    watch.forget_bandwidth()
+    assert begin(watch).asked == []
+
+
 def test_limits_that_no_run_could_have() -> None:
     watch, _ = controls()
     with pytest.raises(UsageError, match="bwlimit: expected"):

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from bulkup.api.run_summary import Summary
 from bulkup.api.watch.folder_events import EventsLostError, FolderEvent, Receive
 from bulkup.api.watch.watch_plan import WatchOptions
-from bulkup.api.watch.watcher import Inode, Paths, TooNew, Watcher
+from bulkup.api.watch.watcher import FoundSource, Paths, TooNew, Watcher
 from bulkup.config.local_time import TimeOfDay
 from bulkup.errors import BulkupError, ExitCode, MachineError, ServiceError, UsageError
 from bulkup.model.log_events import LogEvent
@@ -45,13 +45,14 @@ class Watch(StageRun):
         super().__init__()
         self.runs: list[Paths | None] = []
         self.times: list[float] = []
-        self.ends: list[FakeSummary | Exception] = []
+        self.ends: list[FakeSummary | Exception | None] = []
         self.held: anyio.Event | None = None
         self.too_new: TooNew = lambda root, path: None
         self.lost: list[EventsLostError] = []
         self.receive: Receive = lambda events: None
         self.began = 0
-        self.inodes: list[Inode | None] = [(1, 1), (1, 2)]
+        self.found: list[FoundSource | None] = [FoundSource(ROOT, 1, 1), FoundSource(INNER, 1, 2)]
+        self.roots = [ROOT, INNER]
         self.idle = 0
         self.code: int | None = None
         self.watcher = Watcher(
@@ -67,7 +68,7 @@ class Watch(StageRun):
             look=self._look,
         )
 
-    async def _carry_out(self, paths: Paths | None, too_new: TooNew) -> Summary:
+    async def _carry_out(self, paths: Paths | None, too_new: TooNew) -> Summary | None:
         self.runs.append(paths)
         self.times.append(self.clock.time)
         self.too_new = too_new
@@ -80,7 +81,7 @@ class Watch(StageRun):
         return cast("Summary", end)
 
     async def _events(self, roots: Sequence[bytes], receive: Receive) -> None:
-        assert list(roots) == [ROOT, INNER]
+        self.roots = list(roots)
         self.began += 1
         await anyio.lowlevel.checkpoint()
         if self.lost:
@@ -89,8 +90,9 @@ class Watch(StageRun):
         receive([])
         await anyio.sleep_forever()
 
-    async def _look(self, roots: Sequence[bytes]) -> Sequence[Inode | None]:
-        return list(self.inodes)
+    async def _look(self, roots: Sequence[bytes]) -> Sequence[FoundSource | None]:
+        assert list(roots) == [ROOT, INNER]
+        return list(self.found)
 
     def _note_idle(self) -> None:
         self.idle += 1
@@ -265,12 +267,12 @@ async def test_a_source_that_is_unmounted_and_comes_back() -> None:
     watch = Watch()
     async with watch.watching():
         with capture_logs() as logs:
-            watch.inodes = [(1, 1), None]
+            watch.found = [FoundSource(ROOT, 1, 1), None]
             await watch.advance(6.0)
             watch.change(b"/data/a.mp4")
             await watch.advance(600.0)
             assert (watch.runs, watch.began) == ([None], 1)
-            watch.inodes = [(1, 1), (9, 2)]
+            watch.found = [FoundSource(ROOT, 1, 1), FoundSource(INNER, 9, 2)]
             await watch.advance(60.0)
             assert (watch.runs, watch.began) == ([None, None], 2)
         assert [line["event"] for line in logs] == [LogEvent.SOURCE_GONE, LogEvent.SOURCE_BACK]
@@ -279,6 +281,40 @@ async def test_a_source_that_is_unmounted_and_comes_back() -> None:
 async def test_a_source_that_is_replaced() -> None:
     watch = Watch()
     async with watch.watching():
-        watch.inodes = [(2, 7), (1, 2)]
+        watch.found = [FoundSource(ROOT, 2, 7), FoundSource(INNER, 1, 2)]
         await watch.advance(60.0)
         assert (watch.runs, watch.began) == ([None, None], 2)
+
+
+async def test_a_source_that_is_a_link_to_another_directory_now() -> None:
+    """Events are those of the new directory, and so are the paths."""
+    watch = Watch()
+    async with watch.watching():
+        assert watch.roots == [ROOT, INNER]
+        watch.found = [FoundSource(b"/other", 1, 9), FoundSource(INNER, 1, 2)]
+        await watch.advance(60.0)
+        assert (watch.roots, watch.runs) == ([b"/other", INNER], [None, None])
+        watch.change(b"/data/a.mp4", b"/other/b.mp4")
+        await watch.advance(60.0)
+        assert watch.runs[2:] == [{b"/other": [b"b.mp4"]}]
+
+
+async def test_a_run_that_is_stopped_before_it_has_begun() -> None:
+    watch = Watch()
+    watch.held, watch.ends = anyio.Event(), [None]
+    async with watch.watching():
+        watch.watcher.stop(ExitCode.SIGTERM)
+        watch.held.set()
+        await settled()
+        assert (watch.code, watch.idle) == (ExitCode.SIGTERM, 0)
+
+
+async def test_a_longer_time_to_settle() -> None:
+    watch = Watch()
+    async with watch.watching():
+        watch.change(b"/data/a.mp4")
+        watch.watcher.settle_for(300.0)
+        await watch.advance(280.0)
+        assert watch.runs == [None]
+        await watch.advance(40.0)
+        assert watch.runs[1:] == [{ROOT: [b"a.mp4"]}]

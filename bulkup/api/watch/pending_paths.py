@@ -18,11 +18,11 @@ Place = tuple[int, bytes]  # the number of a source, and a path in it; an empty 
 
 
 class PendingPaths:
-    """Keeps each path with the time of its last change, oldest first."""
+    """Keeps each path with the time of its last change, oldest first. `settle` is in seconds, and may be changed."""
 
     def __init__(self, settle: float, most: int) -> None:
         self.overflowed = False
-        self._settle = settle
+        self.settle = settle
         self._most = most
         self._changed: dict[Place, float] = {}
 
@@ -58,7 +58,7 @@ class PendingPaths:
         """Return and forget the paths that have settled, sorted, at most so many."""
         taken: list[Place] = []
         for place, changed in self._changed.items():
-            if changed + self._settle > now or len(taken) == most:
+            if changed + self.settle > now or len(taken) == most:
                 break
             taken.append(place)
         for place in taken:
@@ -68,4 +68,4 @@ class PendingPaths:
     def next_settled(self) -> float | None:
         """Return when the next path will have settled, None if none is pending."""
         first = next(iter(self._changed.values()), None)
-        return None if first is None else first + self._settle
+        return None if first is None else first + self.settle

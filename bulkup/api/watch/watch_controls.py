@@ -45,6 +45,10 @@ class WatchControls:
         if self._paused:
             uploader.pause()
 
+    def forget_bandwidth(self) -> None:
+        """Let later runs have the limit of the profile, which was read again."""
+        self._changes.pop("bwlimit", None)
+
     def end(self) -> None:
         """Pass no more requests to the run, which has ended."""
         self._last, self._run = self.progress(), None

@@ -13,6 +13,7 @@ import asyncio
 import os
 import stat
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -42,22 +43,29 @@ _log = EventLogger("bulkup.watch")
 # The paths of a run by source, None for all files; it is called with files that were too new.
 Paths = Mapping[bytes, Sequence[bytes]]
 TooNew = Callable[[bytes, bytes], None]
-CarryOut = Callable[[Paths | None, TooNew], Awaitable[Summary]]
+CarryOut = Callable[[Paths | None, TooNew], Awaitable[Summary | None]]
 Events = Callable[[Sequence[bytes], Receive], Awaitable[None]]
-Inode = tuple[int, int]  # with its device
-Look = Callable[[Sequence[bytes]], Awaitable[Sequence[Inode | None]]]
+Look = Callable[[Sequence[bytes]], Awaitable[Sequence["FoundSource | None"]]]
+
+
+class FoundSource(NamedTuple):
+    """A directory at the path of a source, with its real path."""
+
+    root: bytes
+    device: int
+    inode: int
 
 
 class Watcher:
-    """Watches the directories `roots`, which are real paths. `work` is called once.
+    """Watches the directories at the paths `sources`, which may be links. `work` is called once.
 
-    `carry_out` carries out a run and returns its summary. `idle` is called whenever a run has ended and the next one
-    has not begun. `events` is `folder_events`; tests pass another function.
+    `carry_out` carries out a run and returns its summary, None if it was stopped before it had begun. `idle` is called
+    whenever a run has ended and the next one has not begun. `events` is `folder_events`; tests pass another function.
     """
 
     def __init__(
         self,
-        roots: Sequence[bytes],
+        sources: Sequence[bytes],
         rescan_at: TimeOfDay,
         carry_out: CarryOut,
         *,
@@ -69,11 +77,9 @@ class Watcher:
         timeout: Timeout = anyio.move_on_after,
         look: Look | None = None,
     ) -> None:
-        self._roots = list(roots)
-        # Inner directories first: a path belongs to the innermost source.
-        self._inside = sorted(
-            ((os.path.join(root, b""), n) for n, root in enumerate(roots)), key=lambda at: -len(at[0])
-        )
+        self._sources = list(sources)
+        self._roots: list[bytes] = []
+        self._inside: list[tuple[bytes, int]] = []
         self._rescan_time = rescan_at
         self._carry_out = carry_out
         self._clock = clock
@@ -82,7 +88,7 @@ class Watcher:
         self._events = events
         self._local = local
         self._timeout = timeout
-        self._look = look or places_of
+        self._look = look or found_sources
         self._alarm = Alarm(timeout)
         self._pending = PendingPaths(self._options.settle, self._options.most_pending)
         self._times = RunDistance(self._options)
@@ -93,7 +99,7 @@ class Watcher:
         self._first = True
         self._exit_code: int | None = None
         self._watched = anyio.Event()
-        self._places: Sequence[Inode | None] = []
+        self._found: Sequence[FoundSource | None] = []
         self._events_scope: anyio.CancelScope | None = None
         self._loop: asyncio.AbstractEventLoop
 
@@ -107,13 +113,19 @@ class Watcher:
         self._scan_wanted = True
         self._alarm.wake()
 
+    def settle_for(self, seconds: float) -> None:
+        """Replace the time without a change after which a file is sent."""
+        self._pending.settle = seconds
+        self._alarm.wake()
+
     async def work(self) -> int:
         """Watch until `stop`, or until a run shows that the watch cannot go on. Return the exit code."""
         self._rescan_at = next_time(self._rescan_time, self._clock.now(), self._local)
         self._not_before = self._clock.monotonic()
         self._loop = asyncio.get_running_loop()
         async with anyio.create_task_group() as tasks:
-            self._places = await self._look(self._roots)
+            self._found = await self._look(self._sources)
+            self._note_roots()
             tasks.start_soon(self._receive_events)
             tasks.start_soon(self._look_after_sources)
             await self._watched.wait()
@@ -125,7 +137,7 @@ class Watcher:
 
     async def _do_next(self) -> None:
         now = self._clock.monotonic()
-        if None in self._places:
+        if None in self._found:
             await self._alarm.wait(self._options.look)  # a source is gone
             return
         if self._pending.overflowed:
@@ -165,6 +177,8 @@ class Watcher:
             # A source that is away for a moment, or a secret that cannot be fetched now.
             _log.warning(LogEvent.WATCH_RUN_FAILED, reason=error.message)
             return RunEffect.BROKEN
+        if summary is None:
+            return RunEffect.LAST
         effect = effect_of(summary.exit_code, has_error=summary.error is not None, first=self._first)
         if effect is RunEffect.LAST and self._exit_code is None:
             self._exit_code = int(summary.exit_code)
@@ -189,8 +203,7 @@ class Watcher:
 
     def _too_new(self, root: bytes, path: bytes) -> None:
         """Note a file that a run found too new. The thread of its scan calls this."""
-        place, now = (self._roots.index(root), path), self._clock.monotonic()
-        self._loop.call_soon_threadsafe(self._pending.change, place, now)
+        self._loop.call_soon_threadsafe(self._receive, [FolderEvent(os.path.join(root, path))])
 
     def _receive(self, events: Sequence[FolderEvent]) -> None:
         now = self._clock.monotonic()
@@ -231,31 +244,42 @@ class Watcher:
         """Notice when a source is unmounted, replaced or comes back. Events are about directories that were there."""
         while True:
             await self._sleep(self._options.look)
-            places = await self._look(self._roots)
-            for root, before, now in zip(self._roots, self._places, places, strict=True):
+            found = await self._look(self._sources)
+            for source, before, now in zip(self._sources, self._found, found, strict=True):
                 if before != now:
                     if now is None:
-                        _log.warning(LogEvent.SOURCE_GONE, source=os.fsdecode(root))
+                        _log.warning(LogEvent.SOURCE_GONE, source=os.fsdecode(source))
                     else:
-                        _log.warning(LogEvent.SOURCE_BACK, source=os.fsdecode(root))
-            changed, self._places = places != self._places, places
-            if changed and None not in places and self._events_scope is not None:
+                        _log.warning(LogEvent.SOURCE_BACK, source=os.fsdecode(source))
+            changed, self._found = found != self._found, found
+            if changed and None not in found and self._events_scope is not None:
+                self._note_roots()
                 self._pending.overflow()
                 self._events_scope.cancel()
+
+    def _note_roots(self) -> None:
+        """Watch the directories that the sources are now."""
+        pairs = zip(self._sources, self._found, strict=True)
+        self._roots = [source if found is None else found.root for source, found in pairs]
+        # Inner directories first: a path belongs to the innermost source.
+        self._inside = sorted(
+            ((os.path.join(root, b""), n) for n, root in enumerate(self._roots)), key=lambda at: -len(at[0])
+        )
 
     async def _sleep(self, seconds: float) -> None:
         with self._timeout(seconds):
             await anyio.sleep_forever()
 
 
-async def places_of(roots: Sequence[bytes]) -> Sequence[Inode | None]:
-    """Return device and inode of each directory, None where there is none."""
-    return await anyio.to_thread.run_sync(lambda: [_place_of(root) for root in roots])
+async def found_sources(sources: Sequence[bytes]) -> Sequence[FoundSource | None]:
+    """Return the directory at each path, None where there is none."""
+    return await anyio.to_thread.run_sync(lambda: [_found_source(source) for source in sources])
 
 
-def _place_of(root: bytes) -> Inode | None:
+def _found_source(source: bytes) -> FoundSource | None:
     try:
+        root = os.path.realpath(source)
         found = os.stat(root)
     except OSError:
         return None
-    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+    return FoundSource(root, found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
