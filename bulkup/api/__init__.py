@@ -5,6 +5,7 @@
     composition             provider, options and destination from the settings
     disposal_check          whether uploaded files can be removed or moved
     dry_run                 a dry run: what a run would do
+    moved_source            warns of a source that seems to have been moved
     provider_trial          sends one file with each step shown
     online_check            one round trip to the service
     masked_http             its requests and answers as text, without secrets

@@ -76,6 +76,7 @@ def upload(
 @closed_output_is_success()
 def _preview(resolved: ResolvedSettings) -> None:
     from bulkup.api import preview  # noqa: PLC0415  # a run needs other modules of it
+    from bulkup.api.moved_source import moved_source_warnings  # noqa: PLC0415  # the same
 
     settings = resolved.settings
     configure_logging(settings.log_format, settings.log_level)
@@ -118,3 +119,5 @@ def _preview(resolved: ResolvedSettings) -> None:
             typer.echo(f"{count_text(leaving, 'file')} would be {then} once the upload is proven.")
         if expired:
             typer.echo(f"{expired_text(expired)}.")
+    for warning in moved_source_warnings(resolved, os.environ):
+        typer.echo(f"warning: {printable(warning)}", err=True)

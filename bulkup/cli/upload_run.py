@@ -15,6 +15,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bulkup.api import Summary, Uploader
+from bulkup.api.moved_source import moved_source_warnings
 from bulkup.api.uploader import Emit
 from bulkup.cli.error_report import error_object, failure_of, report_error
 from bulkup.cli.output import print_line, report_output_error
@@ -93,7 +94,8 @@ async def _upload(
     retry: bool,
 ) -> RunEnd:
     """Carry out a run and print its results."""
-    for warning in (*resolved.warnings, *other_homes_warnings(resolved, os.environ)):
+    moved = await anyio.to_thread.run_sync(moved_source_warnings, resolved, os.environ)
+    for warning in (*resolved.warnings, *other_homes_warnings(resolved, os.environ), *moved):
         _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
     lines = JsonLines(sys.stdout.buffer) if resolved.settings.json_output else None
     reduce_gc_frequency()
