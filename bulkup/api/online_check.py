@@ -17,6 +17,7 @@ import anyio.to_thread
 from bulkup.api import composition
 from bulkup.api.remote_provider import remote_provider
 from bulkup.config import Settings, require_provider
+from bulkup.config.provider_declarations import HTTP
 from bulkup.config.provider_plugins import declaration_of
 from bulkup.errors import ServiceError
 from bulkup.helpers.clock import Clock, SystemClock
@@ -63,7 +64,7 @@ async def _checked(provider: Provider, settings: Settings, service_clock: Servic
             found = await _round_trip(provider, call, clock)
         except ProblemError as error:
             raise ServiceError(
-                redact(error.problem, provider).message, hint=_hint(error.problem.kind, service_clock)
+                redact(error.problem, provider).message, hint=_hint(error.problem.kind, service_clock, settings)
             ) from None
     return (f"{found}, after {clock.monotonic() - begun:.2f} s", _about(service_clock))
 
@@ -108,8 +109,11 @@ def _about(clock: ServiceClock) -> str:
     return f"the clock of this machine is {skew_text(clock.skew)} its own: set the clock"
 
 
-def _hint(kind: ProblemKind, clock: ServiceClock) -> str:
+def _hint(kind: ProblemKind, clock: ServiceClock, settings: Settings) -> str:
     if clock.skew is not None and abs(clock.skew) >= MAX_SKEW:
         return f"the clock of this machine is {skew_text(clock.skew)} that of the service; set it first"
+    if settings.provider == HTTP and kind is not ProblemKind.UNREACHABLE:
+        trial = "`bulkup provider try FILE --profile NAME` shows the request and the answer"
+        return f"check the credentials and the description; {trial}"
     doctor = "`bulkup doctor` looks at the network, the proxy and the clock"
     return f"check the credentials; {doctor}" if kind is ProblemKind.UNAUTHORIZED else doctor

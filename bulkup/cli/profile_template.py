@@ -52,6 +52,8 @@ error = "message"                       # of the whole answer, for people
 # path = "/v1/uploads/{id}/complete"
 # body = { size = "{size}" }
 # done = "status == 'READY'"            # polled until then
+# poll = "/v1/uploads/{id}"             # the path of the GET that is polled; without it, the call is repeated
+# failed = "reason"                     # the reason, in the answer about an upload that failed
 """
 
 _WITHOUT_CALL = """\

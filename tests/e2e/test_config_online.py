@@ -21,6 +21,33 @@ def test_a_profile_is_checked_with_one_call(tmp_path: Path) -> None:
         assert "hunter2" not in refused.out + refused.err
 
 
+def test_a_description_that_does_not_fit_the_answer_refers_to_a_trial(tmp_path: Path) -> None:
+    """The network and the clock are not at fault, so no other check is recommended."""
+    world = World(tmp_path)
+    described = """
+[profiles.vendor]
+provider = "http"
+source = "{source}"
+base_url = "{url}"
+token = "env:KEY"
+[profiles.vendor.http]
+batch_size = 10
+[profiles.vendor.http.presign]
+path = "/v1/files/upload-urls"
+headers = {{ Authorization = "Bearer {{token}}" }}
+item = {{ type = "video", extension = "mp4" }}
+body = {{ items = "{{items}}" }}
+[profiles.vendor.http.answer]
+tickets = "elsewhere.list"
+url = "upload_url"
+"""
+    with serving(world.store) as url:
+        (tmp_path / "x.toml").write_text(described.format(source=world.source, url=url))
+        check = ("config", "check", "--online", "--config", str(tmp_path / "x.toml"))
+        done = run(*check, env={"KEY": "local-token"}).expect(4, "http.answer.tickets", "bulkup provider try FILE")
+        assert "doctor" not in done.out + done.err
+
+
 def test_all_profiles_are_checked_and_the_worst_decides(tmp_path: Path) -> None:
     """A profile that fails does not hide the ones after it."""
     world = World(tmp_path)
