@@ -4,7 +4,8 @@ On a code host, a link such as `../SECURITY.md` opens the file of the repository
 
 - a Markdown page outside docs/ becomes a page in `project/`, with its links adapted,
 - any other file is copied into `repository/`, as text,
-- a link to a folder without a page becomes plain text.
+- a link to a folder without a page becomes plain text,
+- a link whose text is a file name, such as `settings.md`, has the title of that page instead.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _BOOST_OF_PROJECT = 0.3
 # The earliest match wins, so links in code stay, and code in the text of a link does not hide the link.
 _CODE = r"^(?P<indent> *)(?P<fence>```|~~~).*?^(?P=indent)(?P=fence)|^    [^\n]*$|`[^`\n]*`"
 _LINK = r"(?P<text>\[(?:[^\]\[]|\[[^\]]*\])*\])\((?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)"
+_PAGE_NAME = re.compile(r"\[(?:[\w-]+/)*[\w-]+\.md\]")
+_TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 _CODE_OR_LINK = re.compile(f"{_CODE}|{_LINK}", re.MULTILINE | re.DOTALL)
 
 
@@ -52,7 +55,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     boost = _BOOST_OF_PROJECT if address.startswith(f"{PROJECT}/") else _BOOST.get(address, 1)
     page.meta["search"] = {"boost": boost}
     source = address.removeprefix(f"{PROJECT}/") if address.startswith(f"{PROJECT}/") else f"docs/{address}"
-    return with_links(markdown, lambda target: site_link(source, address, target))
+    titled = with_titles(markdown, lambda target: title_of(source, target))
+    return with_links(titled, lambda target: site_link(source, address, target))
 
 
 def on_nav(nav: Any, config: Any, files: Files) -> Any:
@@ -84,6 +88,27 @@ def with_links(markdown: str, replacement: Callable[[str], str | None]) -> str:
         return found["text"][1:-1] if link is None else f"{found['text']}({link}{found['anchor'] or ''})"
 
     return _CODE_OR_LINK.sub(replaced, markdown)
+
+
+def with_titles(markdown: str, title: Callable[[str], str | None]) -> str:
+    """Return a page with the title of the target as the text of each link whose text is a file name."""
+
+    def replaced(found: re.Match[str]) -> str:
+        if found["target"] is None or not _PAGE_NAME.fullmatch(found["text"]):
+            return found[0]
+        text = title(found["target"])
+        return found[0] if text is None else f"[{text}]({found['target']}{found['anchor'] or ''})"
+
+    return _CODE_OR_LINK.sub(replaced, markdown)
+
+
+def title_of(source: str, target: str) -> str | None:
+    """Return the first heading of the page that a link of `source` points to, None if it is no page with one."""
+    path = _resolved(source, target)
+    if path is None or not (ROOT / path).is_file():
+        return None
+    heading = _TITLE.search((ROOT / path).read_text("utf-8"))
+    return None if heading is None else heading[1]
 
 
 def site_link(source: str, address: str, target: str) -> str | None:

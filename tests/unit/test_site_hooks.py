@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from mkdocs.exceptions import PluginError
-from tools.site_hooks import check_complete, site_link, with_links
+from tools.site_hooks import check_complete, site_link, title_of, with_links, with_titles
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,17 @@ def test_only_links_to_files_are_replaced() -> None:
 
 def test_a_link_without_a_target_becomes_text() -> None:
     assert with_links("see [the `examples`](../examples), all", lambda _: None) == "see the `examples`, all"
+
+
+def test_a_file_name_as_the_text_of_a_link_becomes_the_title_of_the_page() -> None:
+    page = "[b.md](b.md#c), [how-to/b.md](how-to/b.md), [the page](b.md), [d.md](d.md), `[b.md](b.md)`\n"
+    expected = "[B!](b.md#c), [B!](how-to/b.md), [the page](b.md), [d.md](d.md), `[b.md](b.md)`\n"
+    assert with_titles(page, {"b.md": "B!", "how-to/b.md": "B!"}.get) == expected
+
+
+def test_the_title_is_the_first_heading() -> None:
+    assert title_of("docs/how-to/spool.md", "../settings.md") == "Settings"
+    assert title_of("docs/settings.md", "none.md") is None
 
 
 def test_a_page_that_the_navigation_leaves_out_is_refused() -> None:
