@@ -109,16 +109,24 @@ async def take(target: Path, state: Path) -> None:
         await browser.close()
 
 
+def example_folder() -> Path:
+    """Make the folder of the run under way, whose name is in the pictures: /data, or else one for temporary files."""
+    for folder in (Path("/data"), Path(tempfile.gettempdir()) / "example"):
+        with contextlib.suppress(OSError):  # it exists, or this user may not make it
+            folder.mkdir()
+            return folder
+    raise SystemExit(f"remove {folder}, which an earlier run left")
+
+
 def main() -> None:
     """Make the pictures in the folder that the command line names."""
     target = Path(sys.argv[1]).absolute()
     target.mkdir(parents=True, exist_ok=True)
-    example = Path(tempfile.gettempdir()) / "example"  # its name is in the pictures
+    example = example_folder()
     source, config = example / "footage", example / "bulkup.toml"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         state = folder / "state"
-        example.mkdir()
         profile = f'[profiles.footage]\nsource = ["{source}"]\nprovider = "local"\nbwlimit = "4M"\n'
         config.write_text(f'[profiles.nightly]\nsource = ["/data/media"]\nprovider = "magic-hour"\n\n{profile}')
         night(state / "bulkup", config)
