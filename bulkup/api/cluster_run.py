@@ -25,6 +25,8 @@ from bulkup.pipeline import PipelineOptions, Run
 from bulkup.transport.clock_skew import ServiceClock
 from bulkup.transport.rate_limit import RateLimiter
 
+_MODULES = ("distributed", "cryptography")  # of the extra; the second makes the certificates of local:N
+
 
 class ClusterAccess:
     """Connects to the workers of a run, and builds the pipeline of its coordinator.
@@ -91,7 +93,7 @@ def cluster_access(settings: Settings) -> ClusterAccess:
     """
     address = settings.cluster
     assert address is not None
-    if importlib.util.find_spec("distributed") is None:
+    if any(importlib.util.find_spec(module) is None for module in _MODULES):
         raise UsageError("cluster needs the extra: pip install 'bulkup[cluster]'", hint="or leave out --cluster")
     if settings.processes not in ("auto", 1):
         hint = "start more workers instead; each sends with one process"
@@ -114,10 +116,10 @@ async def _connected(address: str, timeout: float) -> AsyncGenerator[Fleet, None
     from bulkup.cluster.local_cluster import local_cluster  # noqa: PLC0415  # the same
 
     async with contextlib.AsyncExitStack() as stack:
-        workers = local_workers(address)
+        workers, security = local_workers(address), None
         if workers is not None:
-            address = await stack.enter_async_context(local_cluster(workers))
-        fleet = DaskFleet(address, os.urandom(4).hex(), timeout)
+            address, security = await stack.enter_async_context(local_cluster(workers))
+        fleet = DaskFleet(address, os.urandom(4).hex(), timeout, security)
         stack.push_async_callback(fleet.close)
         await fleet.connect()
         yield fleet

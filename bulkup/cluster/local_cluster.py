@@ -9,13 +9,19 @@ from collections.abc import AsyncGenerator
 
 import dask
 from distributed import LocalCluster
+from distributed.security import Security
 
 _LOOPBACK = "127.0.0.1"
 
 
 @contextlib.asynccontextmanager
-async def local_cluster(workers: int) -> AsyncGenerator[str, None]:
-    """Start a cluster, and yield the address of its scheduler. Its processes end with this one."""
+async def local_cluster(workers: int) -> AsyncGenerator[tuple[str, Security], None]:
+    """Start a cluster, and yield the address of its scheduler, and the certificates for it.
+
+    Its processes end with this one. The loopback is open to all users of the machine, and whoever can connect to Dask
+    can run programs. So both sides show a certificate whose key exists only in the memory of these processes.
+    """
+    security = Security.temporary()
     settings = {
         "distributed.scheduler.reuse-broadcast-comm": True,
         "distributed.admin.event-loop": "uvloop" if importlib.util.find_spec("uvloop") else "tornado",
@@ -27,10 +33,12 @@ async def local_cluster(workers: int) -> AsyncGenerator[str, None]:
             threads_per_worker=1,
             processes=True,
             host=_LOOPBACK,
+            protocol="tls://",
+            security=security,
             dashboard_address=f"{_LOOPBACK}:0",
             worker_dashboard_address=None,
             memory_limit=0,
             silence_logs=logging.ERROR,
             asynchronous=True,
         ) as cluster:
-            yield cluster.scheduler_address
+            yield cluster.scheduler_address, security
