@@ -48,7 +48,7 @@ class ValueForm(NamedTuple):
 
     `expects` completes the sentence "expected ..." in error messages. `metavar` stands for the value in the help.
     `split` takes the text of an environment variable apart, for types that hold a list, and `in_environment` describes
-    that to the reader. A "table" is a list of rules, "tables" are tables inside one another.
+    that to the reader. A "table" is a list of rules, "tables" is a table of keys, which may have further tables.
     """
 
     expects: str

@@ -42,7 +42,7 @@ def _rows(setting: Setting) -> Iterator[str]:
     else:
         tables = {
             "table": f", a table `[[profiles.NAME.{setting.name}]]` for each rule",
-            "tables": f", a table `[profiles.NAME.{setting.name}]` with further tables in it",
+            "tables": f", a table `[profiles.NAME.{setting.name}]`",
         }
         table = tables.get(form.kind, "")
         yield f"in a profile: `{setting.name}`{table}"
