@@ -13,12 +13,12 @@ def count_text(number: int, noun: str = "") -> str:
 
 
 def size_text(size: float) -> str:
-    """Return a number of bytes in binary units: `999 B`, `1.5 GiB`."""
+    """Return a number of bytes in binary units: `999 B`, `1.5 GiB`. From 1,000 of a unit on, the next one is used."""
     if size < 1023.5:
         return f"{size:.0f} B"
     size /= 1024
     power = 0
-    while size >= 1023.95 and power < len(_UNITS) - 1:  # a little less than 1024, which would read "1024.0"
+    while size >= 999.95 and power < len(_UNITS) - 1:  # a little less than 1000, which would read "1,000.0"
         size /= 1024
         power += 1
     return f"{size:,.1f} {_UNITS[power]}"

@@ -47,7 +47,7 @@ def test_the_report_for_people() -> None:
     assert " ".join(now.split()) == "* 32 100 100.0 25.0 12/1,500 50/100 0.0 % 1.0 % 30 %"
     assert "Best: 32 files at a time, 100 per call, 4 calls at a time: 100.0 files/s, 25.0 MiB/s." in text
     assert "Limited by " in text
-    assert "Source: 1,000.0 MiB/s, 100.0 files/s (100 files read and hashed, perhaps from the page cache)." in text
+    assert "Source: 1.0 GiB/s, 100.0 files/s (100 files read and hashed, perhaps from the page cache)." in text
     assert "Next: " in text
     left = "3,000 of files, 2 never used, up to 5 unknown. They are listed in made.jsonl"
     assert left in text

@@ -15,6 +15,8 @@ from bulkup.reports.formatting import count_text, duration_text, rate_text, size
         (1023.7, "1.0 KiB"),
         (1024, "1.0 KiB"),
         (1024**2 - 1, "1.0 MiB"),
+        (999.9 * 1024**2, "999.9 MiB"),
+        (1010.9 * 1024**2, "1.0 GiB"),
         (1.5 * 1024**3, "1.5 GiB"),
         (5 * 1024**6, "5.0 EiB"),
         (1024**7, "1,024.0 EiB"),

@@ -32,7 +32,7 @@ def run_row(**changes: Any) -> RunRow:
 def test_a_run_is_one_line_of_at_most_80_columns() -> None:
     lines = list(runs_lines([run_row(), run_row(ended_at=None, exit_code=None, summary=None, running=True)]))
     assert lines[0] == "magic-hour: /data/media"
-    assert lines[2] == "01234567 1970-01-01 00:00  2:46:40 9,999,999 9,999,900      99 1,000.0 MiB/s 1"
+    assert lines[2] == "01234567 1970-01-01 00:00  2:46:40 9,999,999 9,999,900      99   1.0 GiB/s 1"
     assert lines[3].split() == ["01234567", "1970-01-01", "00:00", "-", "-", "-", "-", "-", "runs"]
     assert lines[4:] == ["", "exit 1: some files failed"]
     assert max(map(len, lines)) <= 80
