@@ -6,6 +6,7 @@ The row is JSON. Of totals it has the differences from one sample to the next, w
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -62,16 +63,17 @@ def record_text(record: RunRecord) -> str:
 
 
 def record_of(text: str) -> RunRecord:
-    """Return the record that a row holds. Raises ValueError, TypeError or KeyError for a text that is none."""
+    """Return the record that a row holds. Raises ValueError, TypeError, KeyError, AttributeError or
+    OverflowError for a text that is none."""
     value = json.loads(text)
     return RunRecord(
         version=str(value["version"]),
-        profile=value["profile"],
+        profile=_optional_text(value["profile"]),
         host=str(value["host"]),
         settings={str(name): str(shown) for name, shown in value["settings"].items()},
-        summary=value["summary"],
-        error=value["error"],
-        hint=value["hint"],
+        summary=dict(value["summary"]),
+        error=_optional_text(value["error"]),
+        hint=_optional_text(value["hint"]),
         samples=_samples(value["samples"]),
         api=_loaded_durations(value["api"]),
         small_files=_loaded_durations(value["small_files"]),
@@ -96,7 +98,10 @@ def _samples(columns: Mapping[str, Any]) -> list[RunSample]:
     totals = [list(accumulate(map(int, columns[name]))) for name in _TOTALS]
     times = [int(time) / _MILLISECONDS for time in columns["at_ms"]]
     depths = [tuple(map(int, one)) for one in columns["depths"]]
-    return [RunSample(*row) for row in zip(times, *totals, map(int, columns["concurrency"]), depths, strict=True)]
+    found = [RunSample(*row) for row in zip(times, *totals, map(int, columns["concurrency"]), depths, strict=True)]
+    for sample in found:
+        _not_negative(*sample[:-1], *sample.depths)
+    return found
 
 
 def _differences(totals: Iterable[int]) -> list[int]:
@@ -108,7 +113,11 @@ def _durations(durations: Durations) -> dict[str, Any]:
 
 
 def _loaded_durations(value: Mapping[str, Any]) -> Durations:
-    return Durations(tuple(map(float, value["bounds"])), tuple(map(int, value["counts"])), float(value["sum"]))
+    found = Durations(tuple(map(float, value["bounds"])), tuple(map(int, value["counts"])), float(value["sum"]))
+    _not_negative(*found.bounds, *found.counts, found.sum)
+    if len(found.counts) != len(found.bounds) + 1 or (found.total and not found.bounds):
+        raise ValueError(len(found.counts))
+    return found
 
 
 def _file(file: NotedFile) -> list[Any]:
@@ -120,4 +129,16 @@ def _file(file: NotedFile) -> list[Any]:
 def _loaded_file(value: Sequence[Any]) -> NotedFile:
     source, path, size, seconds, attempts = value
     root, name = (str(part).encode("utf-8", "surrogateescape") for part in (source, path))
-    return NotedFile(root, name, int(size), float(seconds), int(attempts))
+    found = NotedFile(root, name, int(size), float(seconds), int(attempts))
+    _not_negative(found.size, found.seconds, found.attempts)
+    return found
+
+
+def _not_negative(*figures: float) -> None:
+    """Raise ValueError if a figure is negative, infinite or no number: a chart cannot show it."""
+    if not all(0 <= one < math.inf for one in figures):
+        raise ValueError(figures)
+
+
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import shutil
 import sqlite3
 from dataclasses import replace
@@ -91,7 +93,35 @@ async def test_pruning_a_run_removes_its_record(path: Path) -> None:
     assert second is not None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', record_text(RECORD).replace("at_ms", "at")])
+def changed(*names: str, value: object) -> str:
+    """Return the text of the record with another value in it."""
+    record = json.loads(record_text(RECORD))
+    place = record
+    for name in names[:-1]:
+        place = place[name]
+    place[names[-1]] = value
+    return json.dumps(record)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"version": 1}',
+        record_text(RECORD).replace("at_ms", "at"),
+        changed("summary", value=None),
+        changed("samples", "at_ms", value=[-5, 0, 1]),
+        changed("samples", "concurrency", value=[1, math.nan, 1]),
+        changed("samples", "depths", value=[[-1]] * 3),
+        changed("api", "sum", value=math.nan),
+        changed("api", "counts", value=[1]),
+        changed("api", value={"bounds": [], "counts": [3], "sum": 1.0}),
+        changed("slowest", value=[["/s", "p", 1, math.inf, 1]]),
+        changed("largest", value=[["/s", "p", -1, 1.0, 1]]),
+    ],
+)
 async def test_a_record_that_cannot_be_read_is_damage(path: Path, text: str) -> None:
     async with running(path) as (journal, _):
         await journal.record(RECORD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,8 +53,8 @@ class RunFacts:
 
 
 def figure(summary: Mapping[str, Any], *names: str) -> Any:
-    """Return a number of a summary object by the names that lead to it, None if it is not there."""
+    """Return a number of a summary object by the names that lead to it, None if it is not there or not finite."""
     value: Any = summary
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, int | float) else None
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
