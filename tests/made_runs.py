@@ -223,12 +223,14 @@ def _samples(run: MadeRun, chance: random.Random) -> Iterator[RunSample]:
             0,
             2,
         )
+        if not uploaded:
+            depths = (0,) * len(STAGES)
         yield RunSample(
             run.seconds * n / number,
             int(uploaded * share),
             int(sent * min(1.0, share * chance.uniform(0.995, 1.005))) if n < number else sent,
             int(failed * max(0.0, (share - 0.4) / 0.6)),
-            int(40 * share),
+            int(40 * share) if uploaded else 0,
             limit,
             depths,
         )

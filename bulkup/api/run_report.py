@@ -61,8 +61,10 @@ def gather(
         groups = _counted_groups(facts.summary)
     elif not ended or not_uploaded(facts):
         groups = failure_groups(reader, alike, number)
+        if ended and not groups and not_uploaded(facts):  # their rows were removed since
+            groups, current = _counted_groups(facts.summary), False
     left = _left(reader) if current and facts.cut_off else None
-    return replace(facts, groups=groups, left=left)
+    return replace(facts, groups=groups, current=current, left=left)
 
 
 def render(facts: RunFacts, form: str, *, blocks: bool = True) -> str:

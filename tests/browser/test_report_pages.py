@@ -36,6 +36,7 @@ RUNS: Mapping[str, list[MadeRun]] = {
     "killed": history(KILLED),
     "hostile": history(HOSTILE),
     "nothing to do": history(replace(MadeRun(), skipped=20_000, seconds=0.2)),
+    "empty": [MadeRun(files=0, seconds=0.1)],
     "first, of an earlier version": [MadeRun(recorded=False)],
 }
 
@@ -112,6 +113,15 @@ async def test_paper_is_white_and_has_everything_within_its_width(
         assert await there.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert not await overflows(there.page)
         assert (await there.page.pdf(format="A4")).startswith(b"%PDF")
+
+
+@pytest.mark.slow
+async def test_paper_shows_what_the_page_folds(tmp_path: Path, browser: Browser) -> None:
+    async with opened(browser, page_of(tmp_path, RUNS["failed"])) as there:
+        folded = there.page.locator("details td").last
+        assert not await folded.is_visible()
+        await there.page.emulate_media(media="print")
+        assert await folded.is_visible()
 
 
 @pytest.mark.slow

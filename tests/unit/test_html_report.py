@@ -81,6 +81,21 @@ def test_the_page_of_an_old_run_says_what_is_missing(tmp_path: Path) -> None:
     assert "This is the first run of these sources" in text
 
 
+@pytest.mark.parametrize(
+    ("code", "said"), [(0, "it was made by an earlier version"), (None, "it ended before it wrote any, or")]
+)
+def test_a_run_without_a_record_explains_that_once(code: int | None, said: str, tmp_path: Path) -> None:
+    text = Page(html_report(facts_of(tmp_path, MadeRun(files=5, recorded=False, exit_code=code)))).text
+    assert text.count(said) == 1
+    assert "How long requests took" not in text
+
+
+def test_a_run_with_nothing_to_send_has_no_curves(tmp_path: Path) -> None:
+    text = Page(html_report(facts_of(tmp_path, MadeRun(files=0)))).text
+    assert "Nothing had to be sent." in text
+    assert "0 B/s" not in text
+
+
 def test_a_short_run_has_no_curves(tmp_path: Path) -> None:
     facts = facts_of(tmp_path, MadeRun(files=5))
     assert facts.record is not None

@@ -40,3 +40,9 @@ def test_each_format_is_rendered(form: str, tmp_path: Path) -> None:
     text = render(facts_of(tmp_path, *history(FAILED)), form)
     assert "AccessDenied" in text
     assert text.endswith("\n") or form == "html"
+
+
+def test_failures_whose_rows_are_gone_are_those_that_the_run_counted(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, replace(FAILED, rows=False))
+    assert sum(group.files for group in facts.groups) == 37
+    assert not facts.current

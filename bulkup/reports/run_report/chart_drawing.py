@@ -22,7 +22,7 @@ from bulkup.reports.run_report.charts import (
     time_ticks,
     value_ticks,
 )
-from bulkup.reports.run_report.time_series import Point, buckets, mean, points, within
+from bulkup.reports.run_report.time_series import Point, buckets, has_work, mean, points, within
 
 _FEWEST = 3  # points of a curve
 _BYTE_UNITS = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024), ("B", 1))
@@ -30,9 +30,9 @@ _SHARES = ((0.5, "half within"), (0.95, "95 % within"), (0.99, "99 % within"))
 
 
 def time_charts(record: RunRecord) -> list[Chart]:
-    """Return the charts over time, none for a run that was too short for a curve."""
+    """Return the charts over time, none for a run that was too short for a curve or had nothing to send."""
     found = points(record.samples)
-    if len(found) < _FEWEST:
+    if len(found) < _FEWEST or not has_work(record.samples):
         return []
     charts = [_files(found), _bytes(found), _at_a_time(found), _waiting(found)]
     return charts + ([_failures(found)] if found[-1].failures or found[-1].retries else [])

@@ -18,10 +18,11 @@ _TIMES = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 3 * 3600, 6 * 3600, 12 * 3600),
     *(86_400 * days for days in (1, 2, 5, 10, 20, 50, 100)),
 )
-_TIME_TICKS = 5
+_TIME_TICKS = 4
 _LABEL = 16  # pixels above a bar
 _LABELLED = 0.005
 _MOST_LABELS = 10
+_LAST_LABEL = 930  # a label in the middle of a later place would be cut on paper
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (0, "s"))
 
 
@@ -104,7 +105,7 @@ def time_ticks(seconds: float) -> list[Tick]:
     for number in range(1, int(seconds / step + 1e-9) + 1):
         place = WIDTH * number * step / seconds
         ticks.append(
-            Tick(round(place, 1), f"{number * step / (unit or 1):g} {name}", "end" if place > 970 else "middle")
+            Tick(round(place, 1), f"{number * step / (unit or 1):g} {name}", "end" if place > _LAST_LABEL else "middle")
         )
     return ticks
 

@@ -32,11 +32,12 @@ from bulkup.reports.run_report.report_figures import (
 )
 from bulkup.reports.run_report.report_words import headline, next_steps, no_failures_text, sentences
 from bulkup.reports.run_report.run_facts import RunFacts, figure
+from bulkup.reports.run_report.time_series import has_work
 
 _NARROWEST = 0.6  # per cent of the bar; fewer files would not be seen
 _RATE_BAR = 56  # pixels
 _CAUSES = 50
-_NO_RECORD = "The journal has no figures over time of this run: it was made by an earlier version of bulkup."
+_NO_RECORD = "The journal has no figures over time, durations or settings of this run"
 
 
 class KeyFigure(NamedTuple):
@@ -69,16 +70,17 @@ def page_view(facts: RunFacts) -> Mapping[str, Any]:
         "no_failures": no_failures_text(facts),
         "time_charts": time_charts(record) if record is not None else (),
         "time_rows": table_rows(record) if record is not None else (),
-        "no_charts": "The run was too short for a curve." if record is not None else _NO_RECORD,
+        "recorded": record is not None,
+        "no_charts": _no_charts(facts),
         "latency_charts": latency_charts(record) if record is not None else (),
-        "no_latency": "No request was answered." if record is not None else _NO_RECORD,
+        "no_latency": "No request was answered.",
         "url_figures": url_figures(facts),
         "slowest": _files(facts, record.slowest if record is not None else ()),
         "largest": _files(facts, record.largest if record is not None else ()),
         "compared": _compared(compared),
         "comparison": comparison_text(compared),
         "settings": _settings(record),
-        "no_settings": "All settings had their defaults." if record is not None else _NO_RECORD,
+        "no_settings": "All settings had their defaults.",
         "identity": identity(facts),
     }
 
@@ -128,8 +130,22 @@ def _key_figures(facts: RunFacts) -> list[KeyFigure]:
         KeyFigure("Uploaded", f"{uploaded:,}", f"of {count_text(found, 'file')} found"),
         KeyFigure("Data", size_text(sent), f"of {size_text(figure(summary, 'bytes', 'found') or 0)} found"),
         KeyFigure("Time", duration_text(seconds), f"{count_text(retries, 'retry').replace('retrys', 'retries')}"),
-        KeyFigure("Speed", rate_text(rate), f"{files_rate_text(files_rate)}, up to {peak:,} at a time"),
+        KeyFigure("Speed", rate_text(rate), f"{files_rate_text(files_rate)}, up to {peak:,} at a time")
+        if uploaded
+        else KeyFigure("Speed", "-", "no file was uploaded"),
     ]
+
+
+def _no_charts(facts: RunFacts) -> str:
+    """Return the sentence for a run without curves."""
+    if facts.record is not None:
+        idle = not has_work(facts.record.samples)
+        return "Nothing had to be sent." if idle else "The run was too short for a curve."
+    if facts.run.running:
+        return f"{_NO_RECORD} so far."
+    if facts.cut_off:
+        return f"{_NO_RECORD}: it ended before it wrote any, or it was made by an earlier version of bulkup."
+    return f"{_NO_RECORD}: it was made by an earlier version of bulkup."
 
 
 def _shares(facts: RunFacts) -> list[Mapping[str, Any]]:

@@ -53,6 +53,13 @@ def _point(before: RunSample, after: RunSample) -> Point:
     )
 
 
+def has_work(samples: Sequence[RunSample]) -> bool:
+    """Return whether a file was settled, sent or on its way in any of the samples."""
+    return any(
+        sample.files or sample.bytes or sample.failures or sample.retries or any(sample.depths) for sample in samples
+    )
+
+
 class Bucket(NamedTuple):
     """Durations above `low` and up to `high` seconds, None for no bound. The `share` of the largest bucket is 1."""
 
