@@ -65,6 +65,12 @@ def test_statuses_and_codes_make_a_reason() -> None:
     assert alike("storage answered 400 EntityTooLarge: x") != alike("storage answered 413 EntityTooLarge: x")
 
 
+def test_a_reason_without_spaces_is_read_once() -> None:
+    """Each start inside of the word took a search to its end: hours for this one."""
+    assert alike("x" * 1_000_000) == "x" * 159 + "…"
+    assert alike("upload of mp4,/media/one.mp4 failed") == alike("upload of mp4,/media/two.mp4 failed")
+
+
 def test_many_new_urls_refused_alike_need_no_further_ones() -> None:
     """Old URLs do not count: a new one may help them."""
     refusals = CommonRefusals(enough=3)

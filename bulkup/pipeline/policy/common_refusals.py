@@ -21,13 +21,15 @@ from bulkup.pipeline.policy.kind_refusal import refers_to_kind
 # Storage's code says the reason, and its text may name the file.
 _CODE = lazy_pattern(r"storage answered [0-9]{3} \w+(?=:)")
 # The parts in which two answers with one meaning differ: ids, times, names and paths, and numbers. A status is kept,
-# and so are short words with a digit, such as mp4: they are kinds of files.
+# and so are short words with a digit, such as mp4: they are kinds of files. A path does not begin behind a letter, so
+# that a long word is read once.
 _DETAILS = lazy_pattern(
     r"(?P<kept>\banswered [0-9]{3}\b|\b[a-z]{1,3}[0-9][a-z]{0,2}\b(?![./]))|"
-    r"\"[^\"]*\"|'[^']*'|\S*(?:[0-9]{4,}|/|\w\.\w)\S*|\b[0-9a-f]{8,}\b|[0-9]+",
+    r"\"[^\"]*\"|'[^']*'|(?<![a-z])\S*(?:[0-9]{4,}|/|\w\.\w)\S*|\b[0-9a-f]{8,}\b|[0-9]+",
     re.IGNORECASE,
 )
 _LONGEST = 160
+_READ = 1000  # characters of a reason; what follows is left out
 _SEVERAL = 3  # kinds that are named
 
 
@@ -35,7 +37,7 @@ def alike(reason: str) -> str:
     """Return a reason without the details that differ between files."""
     if code := _CODE.match(reason):
         return code[0]
-    return shortened(_DETAILS.sub(lambda found: found["kept"] or "…", reason), _LONGEST)
+    return shortened(_DETAILS.sub(lambda found: found["kept"] or "…", reason[:_READ]), _LONGEST)
 
 
 def too_large(reason: str) -> bool:
