@@ -303,5 +303,11 @@ def _run_row(row: tuple[Any, ...], *, running: bool) -> RunRow:
     run, started_at, ended_at, exit_code, provider, base_url, sources, summary, shard = row
     roots = tuple(bytes.fromhex(root) for root in orjson.loads(sources))
     is_running = running and ended_at is None
-    loaded = json.loads(summary) if summary else None  # sums may exceed the 64 bits of orjson's integers
+    # Sums may exceed the 64 bits of orjson's integers.
+    loaded = json.loads(summary, parse_constant=_refused) if summary else None
     return RunRow(run, started_at, ended_at, exit_code, provider, base_url, roots, loaded, is_running, shard)
+
+
+def _refused(constant: str) -> Any:
+    """Raise ValueError for a figure that is none (`NaN`, `Infinity`): JSON has no such numbers."""
+    raise ValueError(constant)

@@ -63,8 +63,10 @@ def record_text(record: RunRecord) -> str:
 
 
 def record_of(text: str) -> RunRecord:
-    """Return the record that a row holds. Raises ValueError, TypeError, KeyError, AttributeError or
-    OverflowError for a text that is none."""
+    """Return the record that a row holds.
+
+    Raises ValueError, TypeError, KeyError, AttributeError or OverflowError for a text that is none.
+    """
     value = json.loads(text)
     return RunRecord(
         version=str(value["version"]),

@@ -15,6 +15,7 @@ from bulkup.reports.formatting import rate_text
 from bulkup.reports.json_text import path_fields, time_text
 from bulkup.reports.safe_text import printable, printable_path
 
+_TOO_LARGE = 1e30  # of a damaged journal
 SHOWN_ID = 8  # of the 32 digits of an id; commands take the beginning of an id
 _HEADER = f"{'run':<8} {'started (UTC)':<16} {'took':>8} {'found':>9} {'uploaded':>9} {'missing':>7} {'rate':>11} exit"
 
@@ -106,7 +107,7 @@ def _seconds(run: RunRow) -> float | None:
 def _figure(run: RunRow, group: str, name: str) -> int | None:
     figures: Any = (run.summary or {}).get(group)
     number = figures.get(name) if isinstance(figures, Mapping) else None
-    return number if isinstance(number, int) else None
+    return number if isinstance(number, int) and abs(number) < _TOO_LARGE else None
 
 
 def _not_uploaded(run: RunRow) -> int | None:

@@ -139,3 +139,10 @@ async def test_the_list_of_runs_can_begin_with_an_older_one(path: Path) -> None:
     with Reader(str(path)) as reader:
         assert next(reader.runs()).run == last
         assert len(list(reader.runs(up_to=2))) == 2
+
+
+async def test_a_summary_with_a_figure_that_is_none_is_damage(path: Path) -> None:
+    async with running(path) as (journal, _):
+        await journal.end_run(now=NOW, exit_code=0, summary={"seconds": math.nan}, finished=True)
+    with Reader(str(path)) as reader, pytest.raises(JournalError, match="damaged"):
+        next(reader.runs())

@@ -42,7 +42,7 @@ def test_times_are_round_and_inside_of_the_axis(seconds: float) -> None:
 
 def test_labels_of_times_have_their_unit() -> None:
     assert [tick.label for tick in time_ticks(2530.0)] == ["0", "15 min", "30 min"]
-    assert [tick.label for tick in time_ticks(0.9)] == ["0", "0.2 s", "0.4 s", "0.6 s", "0.8 s"]
+    assert [tick.label for tick in time_ticks(0.9)] == ["0", "0.5 s"]
 
 
 def test_values_go_from_the_bottom_to_the_top() -> None:

@@ -46,3 +46,11 @@ def test_failures_whose_rows_are_gone_are_those_that_the_run_counted(tmp_path: P
     facts = facts_of(tmp_path, replace(FAILED, rows=False))
     assert sum(group.files for group in facts.groups) == 37
     assert not facts.current
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_figures_beyond_all_sizes_are_left_out(form: str, tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, FAILED)
+    summary = {**facts.summary, "files": {"found": 10**400, "uploaded": 10**399}}
+    text = render(replace(facts, run=replace(facts.run, summary=summary)), form)
+    assert "This run left no figures" in text

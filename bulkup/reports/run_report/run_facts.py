@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,8 @@ from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.journal_rows import FailureGroup, RunRow
 from bulkup.model.run_record import RunRecord
 from bulkup.reports.next_commands import JournalOptions
+
+_TOO_LARGE = 1e30  # of a damaged journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class RunFacts:
 
 
 def figure(summary: Mapping[str, Any], *names: str) -> Any:
-    """Return a number of a summary object by the names that lead to it, None if it is not there or not finite."""
+    """Return a number of a summary object by the names that lead to it, None if it is not there or beyond all sizes."""
     value: Any = summary
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
+    return value if isinstance(value, int | float) and abs(value) < _TOO_LARGE else None
