@@ -213,7 +213,7 @@ def _samples(run: MadeRun, chance: random.Random) -> Iterator[RunSample]:
     for n, step in enumerate(steps, start=1):
         so_far += step
         share, limit = so_far / total, min(48, 16 + 2 * (n // 4)) if not 50 < n < 64 else 24
-        depths = (
+        depths: tuple[int, ...] = (
             0,
             96 + chance.randrange(60),
             100 * (n % 2),

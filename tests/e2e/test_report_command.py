@@ -78,3 +78,12 @@ def test_a_report_replaces_an_older_one_and_keeps_its_mode(journal: Path, tmp_pa
     run("report", "--journal", str(journal), "-o", str(page)).expect(0)
     assert stat.S_IMODE(page.stat().st_mode) == 0o644
     assert "19,963 of 20,000" in page.read_text("utf-8")
+
+
+def test_a_report_inside_of_a_source_is_refused(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.fill(1)
+    world.upload(*world.local).expect(0)
+    inside = world.source / "report.html"
+    run("report", "--journal", str(world.journal), "-o", str(inside)).expect(2, "--output: ", "inside the source")
+    assert not inside.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from bulkup.cli.journal_choice import choose_journal, options_of, run_number
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.output_file import output_file, refuse_journals
 from bulkup.cli.shared_options import Config, JournalFile, Profile, Provider, SourceId
+from bulkup.config.paths import inside_any
 from bulkup.config.report_table import ENDINGS
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers.clock import SystemClock
@@ -87,6 +89,7 @@ def report(
         sys.stdout.write(text)
         return
     path = os.path.abspath(output)
+    _refuse_source(path, facts.run.sources)
     write_report(path, text)
     typer.echo(printable(path))
     if open_page and not _opened(path):
@@ -101,6 +104,15 @@ def write_report(path: str, text: str) -> None:
     except OSError as error:
         hint = "name a file in a folder that you may write to with --output"
         raise MachineError(f"cannot write {printable(path)}: {error.strerror or error}", hint=hint) from error
+
+
+def _refuse_source(path: str, sources: Sequence[bytes]) -> None:
+    """Raise `UsageError` for a report that the next run would upload."""
+    if source := inside_any(path, sources):
+        raise UsageError(
+            f"--output: {printable(path)} is inside the source {printable(source)}, so it would be uploaded",
+            hint="name a file outside every source with --output",
+        )
 
 
 def _format(given: str | None, output: str | None) -> str:
