@@ -13,7 +13,8 @@
     skipped_rejections  rejected files that a later run has skipped
     unfinished_paths  files that are not uploaded, for `bulkup retry`
     reader            rows for commands; failure_groups has those of failed files by reason, file_record one file,
-                      and upload_rows those of uploads, for `bulkup verify`; merged_manifest reads several journals
+                      and upload_rows those of uploads, for `bulkup verify`; merged_manifest reads several journals;
+                      removed_files knows files that a run removed after their upload
     index_rows        the columns of all files that an index needs; file_steps has tickets and parts of one file
     run_shards        the shards of a journal's runs
     part_rows         the parts that storage has of unfinished files

@@ -69,6 +69,11 @@ class MergedManifest:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def readers(self) -> Sequence[Reader]:
+        """The readers of the journals, in the order given."""
+        return self._readers
+
     def close(self) -> None:
         """Close the readers."""
         self._stack.close()

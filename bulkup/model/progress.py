@@ -61,7 +61,8 @@ class Progress:
     run is paused.
 
     Rates are per second: those of the last ten seconds, and the means since the run began. Files count that this run
-    settled; bytes are those that were sent, also by attempts that failed.
+    uploaded. The present rate of bytes counts all that are sent, also by attempts that failed. The mean counts those of
+    files that were uploaded or are being sent, so that at the end it is that of the summary.
 
     The counts of files by state, `retries`, `bytes_uploaded` and `bytes_sent` are as in the summary. `concurrency` is
     the worker limit. `sending` has some of the files that are being sent, the largest ones, with the oldest attempt

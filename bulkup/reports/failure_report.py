@@ -67,7 +67,7 @@ def last_run_lines(
             yield f"  hint:  {printable(record.hint)}"
         yield same
     elif summary.get("empty_sources"):
-        yield f"The last run {printable(last.run)} found no files: {EMPTY_SOURCE}."
+        yield f"The last run {printable(last.run)} found no files: {EMPTY_SOURCE}"
         yield same
     elif last.exit_code == ExitCode.OK and groups:
         yield (

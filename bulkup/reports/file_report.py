@@ -22,7 +22,7 @@ _ON_DISK = {
     DiskState.METADATA: "its size and modification time are as recorded; inode, device or change time differ",
     DiskState.CHANGED: "changed since it was recorded",
     DiskState.DELETED: "deleted",
-    DiskState.REMOVED: "removed by a run after its upload",
+    DiskState.REMOVED: "removed from its source by a run after its upload",
     DiskState.UNREADABLE: "it cannot be examined",
 }
 _NAME_WIDTH = 10

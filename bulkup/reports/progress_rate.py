@@ -188,8 +188,8 @@ class ProgressMeter:
             scan_done=counters.scan_done,
             files_per_second=max(0.0, self._files.per_second()),
             bytes_per_second=self._bytes.per_second(),
-            mean_files_per_second=_settled_here(counters) / elapsed if elapsed else 0.0,
-            mean_bytes_per_second=counters.bytes_sent / elapsed if elapsed else 0.0,
+            mean_files_per_second=counters.uploaded / elapsed if elapsed else 0.0,
+            mean_bytes_per_second=(counters.bytes_uploaded + counters.bytes_moving) / elapsed if elapsed else 0.0,
             uploaded=counters.uploaded,
             skipped=counters.skipped,
             failed=counters.failed,
@@ -208,12 +208,7 @@ class ProgressMeter:
 
     def _add(self, now: float) -> None:
         counters = self._gauge.counters
-        self._files.add(now, _settled_here(counters))
+        self._files.add(now, counters.uploaded)
         self._bytes.add(now, counters.bytes_sent)
         self._ended.add(now, counters.uploaded + counters.failed)
         self._progressed.add(now, counters.bytes_uploaded + counters.bytes_moving)
-
-
-def _settled_here(counters: Counters) -> int:
-    """Return the number of files that this run settled itself."""
-    return counters.settled - counters.skipped

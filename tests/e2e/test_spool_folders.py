@@ -52,6 +52,10 @@ def test_an_emptied_source_is_no_lost_mount(world: World) -> None:
     check_objects(world, before)
     verified = run("verify", "--local", "--json", "--journal", str(world.journal)).expect(0).lines
     assert [line["disk"]["removed"] for line in verified] == [2]  # the figures alone: nothing differs
+    marked = run("manifest", "--on-disk", "--journal", str(world.journal)).expect(0).lines
+    assert [row["on_disk"] for row in marked] == ["removed", "removed"]
+    (file,) = run("status", str(world.source / "a.mp4"), "--json", "--journal", str(world.journal)).expect(0).lines
+    assert file["on_disk"] == "removed"
     for options in ((), ("--delete-after-upload",)):
         world.upload(*world.local, *options).expect(0)
     (world.source / "a.mp4").write_bytes(b"another file with an earlier name")

@@ -216,12 +216,12 @@ def test_a_snapshot_has_rates_means_and_the_files_being_sent() -> None:
     counters = Counters(found=30, uploaded=10, skipped=5, failed=1, bytes_found=3000, bytes_sent=1000, concurrency=8)
     gauge = Gauge(counters, lambda: {"sending": 3}, Counted(running=True), lambda _now, _most: (file,))
     display = ProgressMeter(gauge, "r1", 100.0)
-    counters.uploaded, counters.bytes_sent = 30, 5000
+    counters.uploaded, counters.bytes_sent, counters.bytes_uploaded, counters.bytes_moving = 30, 5000, 2500, 500
     shown = display.sample(104.0)
     assert isinstance(shown, Progress)
     assert (shown.run, shown.elapsed, shown.counting, shown.concurrency) == ("r1", 4.0, True, 8)
-    assert (shown.files_per_second, shown.mean_files_per_second) == (5.0, 31 / 4)
-    assert (shown.bytes_per_second, shown.mean_bytes_per_second) == (1000.0, 1250.0)
+    assert (shown.files_per_second, shown.mean_files_per_second) == (5.0, 30 / 4)
+    assert (shown.bytes_per_second, shown.mean_bytes_per_second) == (1000.0, 750.0)
     assert (shown.sending, shown.depths) == ((file,), {"sending": 3})
 
 

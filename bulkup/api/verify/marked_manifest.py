@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from bulkup.api.verify.disk_comparison import DiskComparison
@@ -22,15 +22,19 @@ class _Roots(dict[bytes, bytes]):
         return root
 
 
-def with_disk_states(rows: Iterable[ManifestRow]) -> Iterator[ManifestRow]:
-    """Yield the rows with `on_disk` set. It reads no file, but examines each."""
+def with_disk_states(rows: Iterable[ManifestRow], removed: Callable[[ManifestRow], bool]) -> Iterator[ManifestRow]:
+    """Yield the rows with `on_disk` set. It reads no file, but examines each.
+
+    `removed` is asked, for a file that is not there, whether a run has removed it.
+    """
     with contextlib.closing(DiskComparison(_Roots())) as disk:
         for source, block in _blocks(rows):
             states = [DiskState.SAME] * len(block)
             for found in disk.compare(source, [(row.path, *row.identity) for row in block]):
                 states[found.number] = found.state
             for row, state in zip(block, states, strict=True):
-                yield replace(row, on_disk=state)
+                gone = state is DiskState.DELETED and removed(row)
+                yield replace(row, on_disk=DiskState.REMOVED if gone else state)
 
 
 def _blocks(rows: Iterable[ManifestRow]) -> Iterator[tuple[bytes, list[ManifestRow]]]:

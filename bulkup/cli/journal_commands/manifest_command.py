@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, BinaryIO, Literal
 
 import typer
@@ -16,6 +16,7 @@ from bulkup.cli.output_file import output_file, refuse_journals
 from bulkup.cli.shared_options import Config, JournalFile, Profile, Provider, ShardOfRun, SourceId
 from bulkup.errors import MachineError, UsageError
 from bulkup.journal import Reader
+from bulkup.journal.removed_files import removed_by_run
 from bulkup.model.journal_rows import ManifestRow
 from bulkup.model.states import FileState
 from bulkup.reports.json_text import public_state
@@ -69,16 +70,18 @@ def manifest(
         refuse_journals(output, path)
     with Reader(path) as reader:
         rows = reader.manifest(states, run_number(reader, since) if since is not None else 0)
-        write_rows(rows, format, output, on_disk=on_disk)
+        write_rows(rows, format, output, on_disk=on_disk, readers=[reader])
 
 
-def write_rows(rows: Iterable[ManifestRow], form: str, output: str | None, *, on_disk: bool) -> int:
+def write_rows(
+    rows: Iterable[ManifestRow], form: str, output: str | None, *, on_disk: bool, readers: Sequence[Reader]
+) -> int:
     """Write a manifest to a file or to standard output, and return the number of its rows."""
     with _output(output) as stream:
         if on_disk:
             from bulkup.api.verify.marked_manifest import with_disk_states  # noqa: PLC0415  # only this option
 
-            rows = with_disk_states(rows)
+            rows = with_disk_states(rows, lambda row: any(removed_by_run(reader, row) for reader in readers))
         if form == "parquet":
             from bulkup.reports.parquet_manifest import write_parquet  # noqa: PLC0415  # only this format
 

@@ -54,7 +54,7 @@ def merge(
     for path in journal if output is not None else ():
         refuse_journals(str(output), path)
     with MergedManifest(journal, mixed=mixed) as merged:
-        number = write_rows(merged.rows(states, since), format, output, on_disk=on_disk)
+        number = write_rows(merged.rows(states, since), format, output, on_disk=on_disk, readers=merged.readers)
         typer.echo(f"{count_text(number, 'file')} of {count_text(len(journal), 'journal')}.", err=True)
         if repeated := merged.counts.repeated:
             verb = "was" if repeated == 1 else "were"

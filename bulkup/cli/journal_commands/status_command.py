@@ -16,6 +16,7 @@ from bulkup.errors import UsageError
 from bulkup.helpers.beneath import stat_beneath
 from bulkup.journal import Reader
 from bulkup.journal.file_record import file_records
+from bulkup.journal.removed_files import removed_by_run
 from bulkup.model.disk_states import DiskState, compared
 from bulkup.model.files import stat_of
 from bulkup.model.journal_rows import FileRecord
@@ -80,8 +81,9 @@ def _show_files(files: Sequence[str], journals: Sequence[ChosenJournal], *, json
     """Print the records of files. Raises `UsageError` for one that no journal has."""
     for file in files:
         found = False
-        for record, options in _records(file, journals):
-            found, on_disk = True, _on_disk(record)
+        for record, options, removed in _records(file, journals):
+            found = True
+            on_disk = DiskState.REMOVED if removed else _on_disk(record)
             if json:
                 typer.echo(dumps(file_object(record, on_disk, options)))
             else:
@@ -94,13 +96,15 @@ def _show_files(files: Sequence[str], journals: Sequence[ChosenJournal], *, json
             raise UsageError(f"{where} {verb} the file {printable(file)}", hint=hint)
 
 
-def _records(file: str, journals: Sequence[ChosenJournal]) -> Iterator[tuple[FileRecord, JournalOptions]]:
+def _records(file: str, journals: Sequence[ChosenJournal]) -> Iterator[tuple[FileRecord, JournalOptions, bool]]:
+    """Yield the records of a file, and whether a run has removed it and it is not there."""
     for chosen in journals:
         with Reader(chosen.path) as reader:
             records = file_records(reader, os.fsencode(file))
             options = options_of(chosen, next(reader.runs(), None)) if records else JournalOptions()
-        for record in records:
-            yield record, options
+            gone = [_on_disk(record) is DiskState.DELETED and removed_by_run(reader, record.row) for record in records]
+        for record, removed in zip(records, gone, strict=True):
+            yield record, options, removed
 
 
 def _on_disk(record: FileRecord) -> DiskState:
