@@ -90,6 +90,14 @@ class Assignments:
         self.waiting.extendleft(reversed(files))
         return files
 
+    def take_back(self, files: Sequence[Assigned], reusable: Callable[[Ticket], bool]) -> None:
+        """Put files that their worker gave back before those that wait. `reusable` is as for `withdraw`."""
+        for file in files:
+            file.epoch = 0
+            file.need = next_need(file, reusable)
+            file.asked = False  # the worker has counted the ids of its calls
+        self.waiting.extendleft(reversed(files))
+
     def drain(self) -> Sequence[Assigned]:
         """Take out all files that wait."""
         files = list(self.waiting)

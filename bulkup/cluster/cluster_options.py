@@ -22,7 +22,8 @@ class ClusterOptions:
     that has not answered for `silence`, which is longer: the files then belong to others. A call to a worker that has
     nothing to report returns after `poll`. One that has waits `linger`, and `linger_per_worker` for each worker, so
     that more records share a message. The list of workers is read every `look`. The first worker has `first_worker` to
-    appear, and a lost scheduler `reconnect` to return. A call that failed is repeated after `pause`.
+    appear, and a lost scheduler `reconnect` to return. A call that failed is repeated after `pause`. A worker that was
+    refused is tried again after `refused`.
 
     A worker reports its figures every `figures`. Before its first file, up to `probe_bytes` of a file are compared, at
     most `probes` times. Clocks may differ by `clock_difference`. A refusal that another worker met counts as one's own
@@ -48,6 +49,7 @@ class ClusterOptions:
     first_worker: float = 60.0
     reconnect: float = 60.0
     pause: float = 0.25
+    refused: float = 60.0
     figures: float = 0.5
     probe_bytes: int = MIB
     probes: int = 3

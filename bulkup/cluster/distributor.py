@@ -69,7 +69,7 @@ class Distributor:
         self._comparison = SourceComparison(run, options)
         self._links: dict[str, WorkerLink] = {}
         self._opening: set[str] = set()
-        self._refused: dict[str, BulkupError] = {}
+        self._refused: dict[str, tuple[BulkupError, float]] = {}  # with the time
         self._epochs = 0
         self._accepted: set[str] = set()
         self._no_more = self._finishing = False
@@ -150,7 +150,7 @@ class Distributor:
 
     def _distribute(self) -> None:
         waiting, options = self._files.waiting, self._options
-        links = [link for link in self._links.values() if not link.checking]
+        links = [link for link in self._links.values() if not link.checking and not link.ending]
         while waiting and links:
             place = least_loaded([link.load for link in links], options)
             if place is None:
@@ -197,7 +197,7 @@ class Distributor:
                 await self._reconnect()
                 continue
             for address, name in workers.items():
-                if address not in self._links and address not in self._opening and address not in self._refused:
+                if address not in self._links and address not in self._opening and not self._is_refused(address):
                     self._opening.add(address)
                     self._tasks.start_soon(self._open, address, name)
             for address in [one for one in self._links if one not in workers]:
@@ -230,7 +230,7 @@ class Distributor:
         if self._links:
             self._alone_since = now
             return
-        refused = [error for address, error in self._refused.items() if address in workers]
+        refused = [self._refused[address][0] for address in workers if self._is_refused(address)]
         if refused and not self._opening:
             self._run.stop.fail(refused[0])
         elif now - self._alone_since > self._options.first_worker:
@@ -277,8 +277,15 @@ class Distributor:
         await self._serve(link)
 
     def _refuse(self, name: str, address: str, error: BulkupError) -> None:
-        self._refused[address] = error
-        _log.warning(LogEvent.WORKER_REFUSED, worker=name, reason=error.message, hint=error.hint)
+        earlier = self._refused.get(address)
+        self._refused[address] = error, self._run.clock.monotonic()
+        if earlier is None or earlier[0].message != error.message:
+            _log.warning(LogEvent.WORKER_REFUSED, worker=name, reason=error.message, hint=error.hint)
+
+    def _is_refused(self, address: str) -> bool:
+        """Return whether a worker was refused lately. Its user may mend it while the run goes on."""
+        refused = self._refused.get(address)
+        return refused is not None and self._run.clock.monotonic() - refused[1] < self._options.refused
 
     async def _serve(self, link: WorkerLink) -> None:
         reason = ""
@@ -363,13 +370,21 @@ class Distributor:
         self._routes.count_failure()
 
     def _on_fatal(self, link: WorkerLink, code: int, message: str, hint: str) -> None:
-        if not self._run.stop.requested:
-            kind = _ERRORS.get(code, MachineError)
-            self._run.stop.fail(kind(f"{message} (on worker {link.name})", hint=hint))
+        """Withdraw a worker whose machine failed: its session gives its files back. Any other error ends the run."""
+        if self._run.stop.requested or link.ending:
+            return
+        error = _ERRORS.get(code, MachineError)(f"{message} (on worker {link.name})", hint=hint)
+        if isinstance(error, MachineError):
+            link.ending = message
+            link.send("stop", code)
+            link.send("end")
+            self._refuse(link.name, link.address, error)
+        else:
+            self._run.stop.fail(error)
 
     def _on_ended(self, link: WorkerLink) -> None:
         if not self._finishing and not self._run.stop.requested:
-            self._tasks.start_soon(self._lose, link, "its session ended")
+            self._tasks.start_soon(self._lose, link, link.ending or "its session ended")
 
     def _rate_changed(self) -> None:
         rate = self._run.throttle.rate

@@ -32,6 +32,7 @@ class JournalRecords:
         self._epoch = epoch
         self._groups: dict[int, tuple[Group, Sequence[Assigned]]] = {}
         self.settled_files = self.settled_bytes = 0
+        self.returned_files = self.returned_bytes = 0
 
     async def carry_out(self, kind: str, values: Sequence[Any]) -> Any:
         """Carry a record out, and return its answer. Raises `StaleRecordError`, `JournalError`.
@@ -116,15 +117,26 @@ class JournalRecords:
         await self._run.journal.settled(settled, self._run.clock.now())
 
     async def _on_outcomes(self, outcomes: Sequence[Plain]) -> None:
-        settled = list[Outcome]()
+        settled, returned = list[Outcome](), list[Assigned]()
         for plain in outcomes:
             one = self._files.settle(self._epoch, plain[0])
+            receipt, size = one.item.receipt, one.item.file.identity.size
             outcome, changes = outcome_of(plain, one.item)
             apply_changes(one.item, changes)
-            settled.append(outcome)
-            self.settled_files += 1
-            self.settled_bytes += one.item.file.identity.size
-        await self._routes.record(*settled)
+            if outcome.state is not None:
+                self.settled_files += 1
+                self.settled_bytes += size
+            else:
+                one.item.receipt = one.item.receipt or receipt
+                self.returned_files += 1
+                self.returned_bytes += size
+            if outcome.state is None and not self._run.stop.requested:
+                returned.append(one)  # this worker ends, and the run does not
+            else:
+                settled.append(outcome)
+        self._files.take_back(returned, self._run.provider.reusable)
+        if settled:
+            await self._routes.record(*settled)
 
     async def unknown_ids_of(self, files: Sequence[Assigned]) -> None:
         """Count the ids that the calls of a lost worker may have created, for the files that it had asked for."""

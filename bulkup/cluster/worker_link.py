@@ -67,6 +67,7 @@ class WorkerLink:
         self.checked: set[tuple[int, int]] = set()
         self.checking = False
         self.lost = False
+        self.ending = ""  # why the worker gets no more files, before its session has ended
         self.last: bool | None = None
         self.bytes_down = self.bytes_up = self.batches = 0
         self.ended = anyio.Event()
@@ -76,6 +77,7 @@ class WorkerLink:
         self._linger = linger
         self._heard = clock.monotonic()
         self._noted = self._heard, 0, 0
+        self._gone = 0, 0  # files and bytes that the worker does not hold any more
         self._out: list[Plain] = []
         self._some = asyncio.Event()
         self._under_way = 0
@@ -174,10 +176,12 @@ class WorkerLink:
                 self._idle.set()
 
     def _note_settled(self) -> None:
-        settled, size = self.records.settled_files, self.records.settled_bytes
-        if settled > self.figures.files:
-            self.load.files -= settled - self.figures.files
-            self.load.bytes -= size - self.figures.bytes
-            self.figures.files, self.figures.bytes = settled, size
+        records = self.records
+        files, size = records.settled_files + records.returned_files, records.settled_bytes + records.returned_bytes
+        if files > self._gone[0]:
+            self.load.files -= files - self._gone[0]
+            self.load.bytes -= size - self._gone[1]
+            self._gone = files, size
+            self.figures.files, self.figures.bytes = records.settled_files, records.settled_bytes
             self.figures.in_flight = self.load.files
             self._reader.news(self, "room", ())

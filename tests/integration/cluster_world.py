@@ -18,6 +18,7 @@ from bulkup.api.cluster_run import ClusterAccess
 from bulkup.cluster.cluster_options import ClusterOptions
 from bulkup.cluster.sealed_body import SealedBody
 from bulkup.cluster.session_actor import SessionActor
+from bulkup.cluster.uplink import NEWS
 from bulkup.cluster.worker_channel import ChannelError, SchedulerLostError, WorkerGoneError
 
 # Short times, so that tests of lost workers take a second. Groups are small, so that each worker gets some.
@@ -47,6 +48,7 @@ class FakeWorker:
     calls: int = 0
     bytes: int = 0
     on_call: Callable[[str], None] = lambda method: None
+    fault: tuple[int, str, str] | None = None  # exit code, message and hint of a fatal error that it reports
 
     def is_out_of_reach(self) -> bool:
         return self.killed or self.cut
@@ -76,6 +78,8 @@ class FakeChannel:
         worker.calls += 1
         worker.bytes += sum(len(one) for one in arguments if isinstance(one, SealedBody))
         result = await getattr(self._actor, method)(*arguments)
+        if method == "pull" and worker.fault is not None:
+            result = SealedBody.of([("fatal", NEWS, *worker.fault), *result.value()])
         if worker.is_out_of_reach():
             raise ChannelError("the answer was lost")
         if isinstance(result, SealedBody):

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 from cluster_world import FakeWorker, cluster_of
-from pipeline_world import QUICK_RETRIES, World, world
+from pipeline_world import QUICK_RETRIES, World, assert_adds_up, world
 
 from bulkup import ExitCode, FileState
 from bulkup.localserver import FaultOptions, ReadPace
@@ -218,6 +218,65 @@ async def test_a_worker_with_another_tree_gets_no_files(here: World, seen: objec
     assert text in summary.error.message
     assert "worker w0" in summary.error.message
     assert here.puts == 0
+
+
+DISK_FULL = (7, "no space left on device", "the same command resumes this run")
+
+
+async def test_a_machine_fault_withdraws_one_worker(here: World, caplog: pytest.LogCaptureFixture) -> None:
+    here.write_many(200)
+    slow(here)
+    cluster = cluster_of(here)
+    broken = cluster.fleet.all[0]
+    async with cluster.uploader() as uploader, anyio.create_task_group() as tasks:
+
+        async def break_down() -> None:
+            while here.puts < 20:
+                await anyio.sleep(0.005)
+            broken.fault = DISK_FULL
+
+        tasks.start_soon(break_down)
+        summary = await uploader.run()
+    assert summary.exit_code == ExitCode.OK
+    assert_adds_up(summary)
+    here.assert_uploaded()
+    assert here.puts == 200
+    assert sum(row.files for row in uploader.progress().workers) == 200
+    assert "no space left on device (on worker w0)" in caplog.text
+
+
+async def test_a_machine_fault_of_the_last_worker_ends_the_run(here: World) -> None:
+    here.write_many(200)
+    slow(here)
+    cluster = cluster_of(here, workers=1)
+    cluster.fleet.all[0].fault = DISK_FULL
+    summary = await cluster.run()
+    assert summary.exit_code == ExitCode.MACHINE
+    assert summary.error is not None
+    assert "no space left on device (on worker w0)" in summary.error.message
+    assert summary.error.hint
+    assert all(row.files == summary.counters.uploaded for row in summary.workers)
+
+
+async def test_a_refused_worker_is_tried_again(here: World, caplog: pytest.LogCaptureFixture) -> None:
+    here.write_many(200)
+    slow(here)
+    cluster = cluster_of(here, refused=0.05)
+    mended = cluster.fleet.all[0]
+    mended.hello = {"bulkup": "0.0.1"}
+    async with cluster.uploader() as uploader, anyio.create_task_group() as tasks:
+
+        async def mend() -> None:
+            while len(mended.actors) < 3:
+                await anyio.sleep(0.005)
+            mended.hello = {}
+
+        tasks.start_soon(mend)
+        summary = await uploader.run()
+    assert summary.exit_code == ExitCode.OK
+    here.assert_uploaded()
+    assert [row.files > 0 for row in uploader.progress().workers] == [True, True]
+    assert caplog.text.count("has bulkup 0.0.1") == 1
 
 
 async def test_a_device_may_have_another_number_on_a_worker(here: World) -> None:
