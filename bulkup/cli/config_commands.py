@@ -19,6 +19,9 @@ from bulkup.api import place_conflicts
 from bulkup.cli.completion import profiles
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.quick_parameters import QuickCommand, QuickGroup
+from bulkup.cli.run_logs import check_log_file
+from bulkup.cli.run_metrics_export import check_metrics
+from bulkup.cli.run_report_file import check_report
 from bulkup.cli.run_settings import current_folder
 from bulkup.config import ResolvedSettings, Settings, check_profiles, load, public_base_url
 from bulkup.config.catalogue import SETTINGS
@@ -126,7 +129,7 @@ def check_config(
     run_commands: RunCommands = False,
     online: Online = False,
 ) -> None:
-    """Check all profiles, or the one named: settings, secrets, sources, and conflicts between uploaded names.
+    """Check all profiles, or the one named: settings, secrets, sources, files to write, and conflicts between names.
 
     With --online, also make one call to each service: it proves the address, the credentials and the clock.
 
@@ -140,6 +143,7 @@ def check_config(
         run_commands=run_commands,
     )
     _warn(checked.warnings)
+    _check_outputs(checked.profiles, config)
     _check_places(checked.profiles, config)
     if online:
         _check_online(checked.profiles, config)
@@ -170,6 +174,21 @@ def _check_online(profiles: Sequence[str], config: str | None) -> None:
         worst = min(failures, key=lambda error: PRECEDENCE.index(error.exit_code))
         kind = next((kind for kind in (UsageError, ServiceError) if isinstance(worst, kind)), MachineError)
         raise kind(f"{len(failures)} of {len(profiles)} profiles failed, as shown above") from worst
+
+
+def _check_outputs(profiles: Sequence[str], config: str | None) -> None:
+    """Raise UsageError for a log file, metrics or a report that a run of a profile could not write."""
+    for profile in profiles:
+        resolved = load({}, profile=profile, config_file=config, environ=os.environ, cwd=current_folder())
+        settings = resolved.settings
+        try:
+            check_log_file(resolved)
+            if settings.metrics_file is not None or settings.metrics_addr is not None:
+                check_metrics(resolved)
+            if settings.report is not None:
+                check_report(resolved)
+        except UsageError as error:
+            raise UsageError(f"profile {profile}: {error.message}", hint=error.hint) from error
 
 
 def _check_places(profiles: Sequence[str], config: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -53,14 +54,38 @@ def logs_progress(settings: Settings, console: ErrorConsole | None) -> bool:
     return settings.log_file is not None or (console is None and not settings.quiet)
 
 
-def _open(path: str, resolved: ResolvedSettings) -> LogFile:
+def check_log_file(resolved: ResolvedSettings) -> None:
+    """Raise UsageError if the log file of the settings cannot be used. Nothing is created."""
+    path = resolved.settings.log_file
+    if path is None:
+        return
+    _check_place(path, resolved)
+    place = path if os.path.exists(path) else os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        raise _unwritable(path, os.strerror(errno.EISDIR))
+    if not os.access(place, os.W_OK):
+        raise _unwritable(path, os.strerror(errno.EACCES if os.path.exists(place) else errno.ENOENT))
+
+
+def _check_place(path: str, resolved: ResolvedSettings) -> None:
     from bulkup.cli.output_file import refuse_journals  # noqa: PLC0415  # few runs have such a file
-    from bulkup.reports.log_file import open_log_file  # noqa: PLC0415  # the same
 
     settings = resolved.settings
     outside_sources(path, settings.source, "log_file")
     journal = journal_path(settings, resolved.profile, settings.source, os.environ, resolved.config_file)
     refuse_journals(path, journal, option=_OPTION)
+
+
+def _unwritable(path: str, reason: str) -> UsageError:
+    hint = f"name a file in a folder that you may write to with {_OPTION}, or none"
+    return UsageError(f"log_file: cannot write {path}: {reason}", hint=hint)
+
+
+def _open(path: str, resolved: ResolvedSettings) -> LogFile:
+    from bulkup.reports.log_file import open_log_file  # noqa: PLC0415  # few runs have such a file
+
+    settings = resolved.settings
+    _check_place(path, resolved)
 
     def failed(reason: str) -> None:
         _log.warning(LogEvent.LOG_FILE_FAILED, path=path, reason=reason)
@@ -68,6 +93,4 @@ def _open(path: str, resolved: ResolvedSettings) -> LogFile:
     try:
         return open_log_file(path, size=settings.log_file_size, count=settings.log_file_count, failed=failed)
     except OSError as error:
-        what = f"log_file: cannot write {path}: {error.strerror or error}"
-        hint = f"name a file in a folder that you may write to with {_OPTION}, or none"
-        raise UsageError(what, hint=hint) from error
+        raise _unwritable(path, error.strerror or str(error)) from error

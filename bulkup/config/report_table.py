@@ -112,6 +112,8 @@ def _fault(detail: Mapping[str, Any]) -> tuple[tuple[str, ...], str, str]:
         keys = ReportAfterRuns.model_fields
         known = suggestion(key, keys) or f"its keys are {', '.join(keys)}"
         return (key,), f'report has an unknown key "{cut_text(escape_surrogates(key))}"', known
+    if detail["type"] == "missing":
+        return (key,), f"report needs {key}: {form_of(ReportAfterRuns.model_fields[key].annotation).expects}", ""
     return (key,), f"report.{key}: expected {form_of(ReportAfterRuns.model_fields[key].annotation).expects}", ""
 
 

@@ -171,6 +171,25 @@ def test_config_show_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     run("config", "check").expect(2, "bulkup.toml:2", 'did you mean "provider"')
 
 
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('log_file = "{root}/none/b.log"', "log_file: cannot write"),
+        ('log_file = "{root}"', "Is a directory"),
+        ('metrics_file = "{root}/none/b.prom"', "metrics_file: cannot write into"),
+        ('report = "{root}/media/{{run}}.html"', "is inside the source"),
+        ("report = {{}}", "report needs path"),
+    ],
+)
+def test_check_examines_the_files_that_a_run_writes(tmp_path: Path, line: str, complaint: str) -> None:
+    """Otherwise the first night would find out."""
+    (tmp_path / "media").mkdir()
+    profile = f'[profiles.n]\nprovider = "local"\nsource = "{tmp_path}/media"\n' + line.format(root=tmp_path)
+    (tmp_path / "b.toml").write_text(profile)
+    run("config", "check", "--config", str(tmp_path / "b.toml")).expect(2, complaint)
+    assert not (tmp_path / "none").exists()
+
+
 def test_serve_prints_exactly_one_line(tmp_path: Path) -> None:
     """It prints one JSON line once it listens, and nothing more."""
     with started("serve", "--store", str(tmp_path / "store")) as process:
