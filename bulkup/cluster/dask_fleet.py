@@ -7,6 +7,7 @@ scheduler passes bodies on without reading them, so it needs no bulkup.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from bulkup.cluster.session_actor import SessionActor
 from bulkup.cluster.worker_channel import ChannelError, SchedulerLostError, WorkerGoneError
 from bulkup.errors import UsageError
 
+_INSTALL = "install the same version of bulkup there, with `pip install 'bulkup[cluster]'`"
 _START = 30.0  # seconds until an actor must exist
 
 
@@ -76,6 +78,7 @@ class DaskFleet:
     async def open(self, address: str, epoch: int) -> DaskChannel:
         """Create an actor on a worker. Raises `ChannelError`, and `UsageError` for a worker without this bulkup."""
         assert self._client is not None
+        await self._check_has_bulkup(address)
         key = f"bulkup-{self._run}-{epoch}"
         try:
             future = self._client.submit(
@@ -94,6 +97,17 @@ class DaskFleet:
             future.release()
             raise
         return DaskChannel(self._scheduler, address, key, future)
+
+    async def _check_has_bulkup(self, address: str) -> None:
+        """Raise `UsageError` for a worker without bulkup: Dask's worker ends when it cannot read a task."""
+        assert self._client is not None
+        try:
+            with anyio.fail_after(_START):
+                found = await self._client.run(importlib.util.find_spec, "bulkup", workers=[address])
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ChannelError(str(error) or type(error).__name__) from error
+        if address in found and found[address] is None:
+            raise UsageError(f"worker {address} has no bulkup", hint=_INSTALL)
 
     async def _connect(self) -> None:
         client = Client(
@@ -166,7 +180,7 @@ def _reason(error: BaseException | None, address: str) -> Exception:
     if isinstance(error, ImportError):
         return UsageError(
             f"worker {address} cannot import bulkup: {error}",
-            hint="install the same version of bulkup there, with `pip install 'bulkup[cluster]'`",
+            hint=_INSTALL,
         )
     return UsageError(f"worker {address} cannot begin a session: {type(error).__name__}: {error}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from secret_search import found_in
 
 from bulkup import ExitCode, UsageError
 from bulkup.cluster.cluster_error import ClusterError
+from bulkup.cluster.dask_fleet import DaskFleet
 
 # Dask leaves sockets to the garbage collector when a cluster ends.
 pytestmark = [
@@ -87,6 +90,32 @@ async def test_files_go_through_dask_and_leave_no_secret(
     assert b"d0/0000.mp4".decode() not in text
     assert dask.scheduler is not None
     assert not dask.scheduler.tasks
+
+
+WITHOUT_BULKUP = (
+    "import sys; sys.modules['bulkup'] = None; from distributed.cli.dask_worker import main; main(sys.argv[1:])"
+)
+
+
+async def test_a_worker_without_bulkup_is_refused_and_lives_on(dask: LocalCluster) -> None:
+    options = ["--no-nanny", "--nthreads", "1", "--name", "bare", "--no-dashboard"]
+    command = [sys.executable, "-c", WITHOUT_BULKUP, dask.scheduler_address, *options]
+    fleet = DaskFleet(dask.scheduler_address, "test", 10.0)
+    await fleet.connect()
+    async with await anyio.open_process(command, stderr=subprocess.DEVNULL) as bare:
+        try:
+            with anyio.fail_after(60):
+                while "bare" not in (names := await fleet.workers()).values():
+                    await anyio.sleep(0.05)
+            (address,) = [one for one, name in names.items() if name == "bare"]
+            for epoch in (1, 2):
+                with pytest.raises(UsageError, match="has no bulkup") as refused:
+                    await fleet.open(address, epoch)
+                assert "pip install" in refused.value.hint
+            assert bare.returncode is None
+        finally:
+            await fleet.close()
+            bare.terminate()
 
 
 async def test_a_worker_that_leaves_is_replaced(here: World, dask: LocalCluster) -> None:
