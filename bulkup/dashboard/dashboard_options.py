@@ -12,8 +12,8 @@ class DashboardOptions:
     Journals are looked at every `watch_interval` while a page is open, and the progress of a run arrives every
     `progress_interval`. A stream of events sends a sign of life every `heartbeat`. A request for rows gets at most
     `page_rows` of them, and matches are counted up to `counted_matches`. An index that was not used for `index_kept` is
-    dropped. After a change of the journal, an index is made anew, but not before `index_rest` times the seconds that
-    the last one took. A list of chosen files has at most `chosen_files`.
+    dropped. After a change of the journal, an index is made anew, but not before as many seconds as the last one took,
+    during a run `index_rest` times as many. A list of chosen files has at most `chosen_files`.
     """
 
     watch_interval: float = 1.0

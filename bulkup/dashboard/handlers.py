@@ -79,14 +79,14 @@ class Handlers:
 
     async def _journal(self, request: web.Request) -> web.Response:
         view = await self._state.view(request.match_info["journal"])
-        found = await self._state.indexes.find(view.path, _PATIENCE)
+        found = await self._state.indexes.find(view.path, _PATIENCE, running=view.state == "running")
         counts = (
             {state.value: count for state, count in found.index.counts().items()}
             if not isinstance(found, int)
             else None
         )
         value = journal_object(view) | {"counts": counts, "retries": self._retries.objects(view.id)}
-        return json_response(value | _reading(found))
+        return json_response(value | self._reading(view, found))
 
     async def _run(self, request: web.Request) -> web.Response:
         view = await self._state.view(request.match_info["journal"])
@@ -100,28 +100,31 @@ class Handlers:
 
     async def _groups(self, request: web.Request) -> web.Response:
         view = await self._state.view(request.match_info["journal"])
-        found = await self._state.indexes.find(view.path, _PATIENCE)
+        found = await self._state.indexes.find(view.path, _PATIENCE, running=view.state == "running")
         if isinstance(found, int):
-            return json_response({"groups": []} | _reading(found))
+            return json_response({"groups": []} | self._reading(view, found))
         run = await self._run_number(view, request.query.get("run"))
         index = found.index
         groups = await self._state.in_thread(lambda: index.groups(run))
         sources = await self._state.read(view, lambda reader: {source.id: source.root for source in reader.sources()})
-        return json_response({"groups": [group_object(group, sources) for group in groups]} | _reading(found))
+        return json_response(
+            {"groups": [group_object(group, sources) for group in groups]} | self._reading(view, found)
+        )
 
     async def _files(self, request: web.Request) -> web.Response:
         view = await self._state.view(request.match_info["journal"])
         wanted = _list_request(dict(request.query), self._state.options.page_rows)
         try:
-            found = await self._state.indexes.find(view.path, _PATIENCE, wanted.index)
+            running = view.state == "running"
+            found = await self._state.indexes.find(view.path, _PATIENCE, wanted.index, running=running)
         except KeyError:
             raise RequestError(410, "list", "the list has changed meanwhile", "it begins anew") from None
         if isinstance(found, int):
-            return json_response(_NO_FILES | _reading(found))
+            return json_response(_NO_FILES | self._reading(view, found))
         most, first = self._state.options.counted_matches, wanted.index is None
         query = await self._resolved(view, found, wanted)
         if query is None:
-            return json_response(_NO_FILES | _reading(found))
+            return json_response(_NO_FILES | self._reading(view, found))
         index = found.index
         page = await self._state.in_thread(lambda: index.page(query))
         count = await self._state.in_thread(lambda: index.count(query, most + 1)) if first else None
@@ -132,7 +135,7 @@ class Handlers:
                 "more": count is not None and count > most,
                 "after": place_text(found.number, page.after),
             }
-            | _reading(found)
+            | self._reading(view, found)
         )
 
     async def _file(self, request: web.Request) -> web.Response:
@@ -197,18 +200,18 @@ class Handlers:
             query = replace(query, run=await self._run_number(view, wanted.run))
         return query
 
+    def _reading(self, view: JournalView, found: KeptIndex | int) -> dict[str, Any]:
+        """Return how current an answer is, or how far the reading of the journal is."""
+        if isinstance(found, int):
+            return {"reading": found, "read_at": None, "stale": False}
+        stale = not self._state.indexes.is_current(view.path, found)
+        return {"reading": None, "read_at": found.read_at, "known": len(found.index), "stale": stale}
+
     async def _run_number(self, view: JournalView, name: str | None) -> int | None:
         if not name:
             return None
         numbers = await self._state.read(view, lambda reader: reader.run_numbers(name))
         return numbers[0] if len(numbers) == 1 else -1
-
-
-def _reading(found: KeptIndex | int) -> dict[str, Any]:
-    """Return how current an answer is, or how far the reading of the journal is."""
-    if isinstance(found, KeptIndex):
-        return {"reading": None, "read_at": found.read_at, "known": len(found.index)}
-    return {"reading": found, "read_at": None}
 
 
 def _find_run(name: str) -> Callable[[Reader], tuple[RunRow, RunRecord | None] | None]:

@@ -1,7 +1,7 @@
 """Reads journals into indexes on demand, keeps them while they are used, and reads them again after changes.
 
 A journal changes all the time while a run is under way. Reading it again then waits for many times as long as the last
-reading took, so that watching a run costs it little.
+reading took, so that watching a run costs it little. After the end of the run it is read again soon.
 """
 
 from __future__ import annotations
@@ -63,17 +63,19 @@ class IndexKeeper:
         self._number = 0
         self._one = anyio.CapacityLimiter(1)  # reading two journals at once takes as long, and more memory
 
-    async def find(self, path: str, patience: float, number: int | None = None) -> KeptIndex | int:
+    async def find(
+        self, path: str, patience: float, number: int | None = None, *, running: bool = False
+    ) -> KeptIndex | int:
         """Return the index of a journal, or while it is being read, after `patience` seconds, the files read so far.
 
-        `number` asks for the index that a list was begun with. Raises KeyError if it is gone, and `BulkupError` if the
-        journal cannot be read.
+        `number` asks for the index that a list was begun with, and `running` says that a run changes the journal.
+        Raises KeyError if the index is gone, and `BulkupError` if the journal cannot be read.
         """
         kept = self._kept.setdefault(path, _Kept())
         kept.used = self._clock.monotonic()
         if number is not None:
             return self._numbered(kept, number)
-        self._refresh(path, kept)
+        self._refresh(path, kept, running)
         if kept.now is None:
             with anyio.move_on_after(patience):
                 await kept.changed.wait()
@@ -81,6 +83,10 @@ class IndexKeeper:
             error, kept.error = kept.error, None
             raise error
         return kept.now if kept.now is not None else kept.read
+
+    def is_current(self, path: str, found: KeptIndex) -> bool:
+        """Return whether the journal is as it was when the index was made."""
+        return signature_of(path) == found.signature
 
     def drop_unused(self) -> None:
         """Drop the indexes whose last use was more than `index_kept` ago."""
@@ -95,13 +101,13 @@ class IndexKeeper:
                 return one
         raise KeyError(number)
 
-    def _refresh(self, path: str, kept: _Kept) -> None:
+    def _refresh(self, path: str, kept: _Kept, running: bool) -> None:
         """Start reading, if there is no index or the journal has changed since, and the last reading is long ago."""
         if kept.building:
             return
         options = self._options
         if kept.now is not None:
-            rest = max(options.index_rest_least, options.index_rest * kept.took)
+            rest = max(options.index_rest_least, kept.took * (options.index_rest if running else 1))
             if self._clock.monotonic() - kept.ended < rest or signature_of(path) == kept.now.signature:
                 return
         kept.building, kept.read, kept.changed = True, 0, anyio.Event()

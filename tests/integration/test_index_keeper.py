@@ -61,6 +61,33 @@ async def test_an_index_is_kept_until_the_journal_changes_and_its_rest_is_over(t
             await keeper.find(str(path), 0.0, 99)
 
 
+class SlowClock(SetClock):
+    """A clock on which each look takes a second, so that every reading seems to take some."""
+
+    def monotonic(self) -> float:
+        self.time += 1.0
+        return self.time
+
+
+async def test_after_a_run_its_last_changes_are_read_soon(tmp_path: Path) -> None:
+    """During a run the next reading waits for `index_rest` times as long as the last one took."""
+    path, clock = make_journal(tmp_path / "a.sqlite3", [AFile(b"1.jpg"), AFile(b"2.jpg")]), SlowClock()
+    async with anyio.create_task_group() as group:
+        keeper = IndexKeeper(group, str, clock, DashboardOptions(index_rest=1e9))
+        first = await index_of(keeper, path)
+        assert keeper.is_current(str(path), first)
+        change(path)
+        assert not keeper.is_current(str(path), first)
+        for _ in range(50):
+            assert await keeper.find(str(path), 30.0, running=True) is first
+            await anyio.sleep(0)
+        with anyio.fail_after(30):
+            while (second := await index_of(keeper, path)) is first:
+                await anyio.sleep(0.01)
+        assert len(second.index) == 1
+        assert keeper.is_current(str(path), second)
+
+
 async def test_unused_indexes_are_dropped(tmp_path: Path) -> None:
     path, clock = make_journal(tmp_path / "a.sqlite3", [AFile(b"1.jpg")]), SetClock()
     async with anyio.create_task_group() as group:
