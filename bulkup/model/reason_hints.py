@@ -30,6 +30,10 @@ HINTS = (
     ),
     (r"Permission denied|not permitted", "this user may not read it: change its rights, or run as another user"),
     (
+        r"changed after it was found",
+        "another program still writes it: retry when that has ended, or set min_age to leave fresh files alone",
+    ),
+    (
         r"inode",
         'if that concerns all files, the file system has no stable inodes or change times: identity = "size-mtime"',
     ),

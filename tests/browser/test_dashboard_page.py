@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
-from dashboard_world import NOW, AFile, add_run, make_journal, opened
+from dashboard_world import NOW, QUICK, AFile, add_run, make_journal, opened
 from playwright.async_api import Browser, expect
 
 from browser.browser_world import PHONE, WIDE, Scheme, overflows, settled, shown, violations
@@ -52,7 +53,7 @@ async def test_from_a_failed_night_to_its_causes(browser: Browser, tmp_path: Pat
         await page.get_by_role("link", name="1 file not uploaded").click()
         await expect(page.get_by_role("button", name="Retry all 7 files")).to_be_enabled()
         denied = page.get_by_role("listitem").filter(has_text="AccessDenied")
-        await expect(denied).to_contain_text("the service's key may not write to the store")
+        await expect(denied).to_contain_text("The service's key may not write to the store")
         await denied.get_by_role("button", name="Show files").click()
         rows = page.get_by_role("table").get_by_role("row")
         await expect(rows).to_have_count(5)
@@ -259,3 +260,29 @@ async def test_the_first_paint_moves_nothing(browser: Browser, tmp_path: Path) -
             await page.evaluate("address => { location.hash = address }", address)
             await settled(page)
             assert await page.evaluate("window.moved") < 0.1, address  # what Web Vitals call good
+
+
+@pytest.mark.slow
+async def test_failures_of_a_run_that_has_just_ended_appear_by_themselves(browser: Browser, tmp_path: Path) -> None:
+    """A list that was read during a run is read again after its end, without a reload of the page."""
+    journal = failed_night(tmp_path)
+    options = replace(QUICK, index_rest=1e9)
+    async with (
+        opened(tmp_path, options=options) as client,
+        shown(browser, client, f"#/j/{journal_id(str(journal))}/failures") as page,
+    ):
+        await settled(page)
+        lock = Lock(str(journal))
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+        connection = open_for_writing(str(journal))
+        add_run(connection, 4, None)
+        await expect(page.locator(".head .badge")).to_have_text("Running")
+        connection.execute(
+            "UPDATE files SET state = 'failed', error = 'disk full' WHERE CAST(path AS TEXT) LIKE '2026/00%'"
+        )
+        connection.execute("UPDATE runs SET ended_at = ?, exit_code = 3, summary = '{}' WHERE id = 4", (NOW + 99_999,))
+        connection.close()
+        lock.release()
+        await expect(page.get_by_role("button", name="Retry all 17 files")).to_be_enabled()
+        await expect(page.get_by_role("listitem").filter(has_text="Disk full")).to_contain_text("10")
+        await expect(page.locator(".find .note")).to_have_text("17 files")

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { h, bone } from "./dom.js";
 import { count, exactTime, size } from "./format.js";
-import { callout, fileState, head, headSkeleton, link, retryNotice, time } from "./parts.js";
+import { callout, capital, fileState, head, headSkeleton, link, retryNotice, sentence, time } from "./parts.js";
 import { post } from "./api.js";
 import { newestRetry } from "./journal.js";
 import { addRetry, listen } from "./store.js";
@@ -21,7 +21,7 @@ export async function fileView(view, [id, , destination, source, path]) {
     };
     const body = h("div", {},
       head(name, [fileState(file.status), h("span", {}, `${file.source}/${file.path}`)], missed ? h("button", { type: "button", className: "primary", disabled: running, title: running ? "A run of this journal is under way" : null, onclick: retry }, "Retry this file") : null),
-      missed ? callout("bad", file.reason || "No reason was recorded", file.hint ? `Advice: ${file.hint}` : null) : null,
+      missed ? callout("bad", capital(file.reason) || "No reason was recorded", file.hint ? `Advice: ${sentence(file.hint)}` : null) : null,
       retryNotice(newestRetry(id)),
       h("div", { className: "two" },
         h("section", { className: "panel", "aria-labelledby": "facts" }, h("h2", { id: "facts", className: "pad", style: { "padding-bottom": "0" } }, "What is recorded"), h("dl", { className: "facts-list" }, facts(file).flatMap(([term, value]) => (value === null || value === undefined || value === "" ? [] : [h("dt", {}, term), h("dd", {}, value)])))),

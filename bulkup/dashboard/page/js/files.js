@@ -3,7 +3,7 @@
 import { get, post, Refused } from "./api.js";
 import { h, replace, bone, say } from "./dom.js";
 import { count, dateTime, files, size } from "./format.js";
-import { callout, fileName, fileState, head, headSkeleton, link, retryNotice, stateName, tabs, time, withQuery } from "./parts.js";
+import { againIn, callout, capital, fileName, fileState, head, headSkeleton, link, readingText, retryNotice, sentence, stateName, tabs, time, withQuery } from "./parts.js";
 import { journalMeta, newestRetry } from "./journal.js";
 import { addRetry, listen } from "./store.js";
 
@@ -24,9 +24,9 @@ export function causeList(id, groups, { chosen = null, choose = null, run = null
       : h("a", { className: "button", href: withQuery(link("j", id, "failures"), { reason: group.name, reason_state: group.state, run }) }, "Show files");
     return h("li", { className: same ? "chosen" : "" }, h("div", { className: "cause" },
       h("div", { className: "many" }, count(group.files), h("small", {}, size(group.bytes))),
-      h("div", { className: "why" }, fileState(group.state), " ", h("strong", {}, group.reason),
-        group.hint ? h("div", {}, h("span", { className: "advice" }, h("span", { className: "unseen" }, "Advice: "), group.hint)) : null,
-        h("div", { className: "example" }, "Such as ", group.path, group.example === group.reason ? null : `: ${group.example}`)),
+      h("div", { className: "why" }, fileState(group.state), " ", h("strong", {}, shortReason(capital(group.reason))),
+        group.hint ? h("div", {}, h("span", { className: "advice" }, h("span", { className: "unseen" }, "Advice: "), sentence(group.hint))) : null,
+        h("div", { className: "example" }, "Such as ", group.path, group.example === group.reason ? null : h("div", {}, sentence(group.example)))),
       h("div", { className: "actions" }, action)));
   }));
 }
@@ -34,7 +34,7 @@ export function causeList(id, groups, { chosen = null, choose = null, run = null
 export async function filesView(view, [id, kind], query) {
   const failing = kind === "failures";
   view.show(h("div", {}, headSkeleton(), h("div", { className: "panel rows" }, skeletonTable(kind))), { title: failing ? "Failures" : "Files", crumbs: [] });
-  let journal = await get(`journals/${id}`), groups = null, rows = [], chosen = new Map(), place = null, total = null, more = false, loading = null, waiting = null, timer = null, dead = false;
+  let journal = await get(`journals/${id}`), groups = null, rows = [], chosen = new Map(), place = null, total = null, more = false, loading = null, waiting = null, timer = null, dead = false, readAt = null;
   const now = { q: query.get("q") || "", state: query.get("state") || "", reason: query.get("reason"), reason_state: query.get("reason_state"), run: query.get("run"), sort: query.get("sort") || "path", order: query.get("order") || "up" };
   const address = () => withQuery(link("j", id, kind), { ...now, sort: now.sort === "path" && now.order === "up" ? null : now.sort, order: now.order === "up" ? null : now.order });
   const parameters = () => ({ q: now.q, state: failing ? "missed" : now.state, reason: now.reason, reason_state: now.reason_state, run: now.run, sort: now.sort, order: now.order });
@@ -88,7 +88,7 @@ export async function filesView(view, [id, kind], query) {
       h("tbody", {}, rows.map((row) => rowOf(id, failing, row, chosen, drawRows)))));
     replace(foot, place ? (rows.length >= MOST_ROWS ? h("span", { className: "note" }, `${count(MOST_ROWS)} rows are shown. Search to narrow the list.`) : h("button", { type: "button", "data-key": "more", onclick: () => load(true) }, "Show more")) : h("span", { className: "note" }, rows.length > 8 ? "End of the list" : ""));
   };
-  const drawCount = (value) => { found.textContent = value.reading !== null ? `Reading the journal: ${count(value.reading)} files` : `${more ? "more than " : ""}${files(total)}`; };
+  const drawCount = (value) => { found.textContent = value.reading !== null ? `${files(value.reading)} read so far` : `${more ? "more than " : ""}${files(total)}`; };
   const load = async (next = false) => {
     if (loading) loading.abort();
     const mine = (loading = new AbortController());
@@ -97,15 +97,17 @@ export async function filesView(view, [id, kind], query) {
     try {
       const value = await get(`journals/${id}/files`, { ...parameters(), limit: PAGE, after: next ? place : null }, mine.signal);
       if (view.left || mine !== loading) return;
-      if (value.reading !== null) { if (!rows.length) replace(table, skeletonTable(kind)); drawCount(value); waiting = setTimeout(() => load(next).catch(view.fail), 500); return; }
+      if (value.reading !== null) { if (!rows.length) { replace(table, skeletonTable(kind)); if (failing) replace(why, h("div", { className: "empty" }, readingText(value.reading))); } drawCount(value); waiting = setTimeout(() => load(next).catch(view.fail), 500); return; }
       rows = next ? [...rows, ...value.files] : value.files;
       place = value.after;
       if (!next) { total = value.count; more = value.more; chosen = new Map([...chosen].filter(([key]) => rows.some((row) => name(row) === key))); }
       history.replaceState(null, "", address());
       drawFilters(); drawRows(); drawCount(value);
       if (!next) say(`${more ? "More than " : ""}${files(total)} found`);
+      readAt = value.read_at;
+      if (value.stale) waiting = setTimeout(() => renew().catch(view.fail), againIn(value, journal.state === "running"));
       if (failing && !next) showGroups().catch(view.fail);
-      if (journal.counts === null) { journal = await get(`journals/${id}`, {}, mine.signal); if (!view.left) drawTop(); }
+      if (journal.counts === null || journal.read_at !== value.read_at) { journal = await get(`journals/${id}`, {}, mine.signal); if (!view.left) drawTop(); }
     } catch (error) {
       if (error.name === "AbortError" || view.left) return;
       if (error instanceof Refused && error.kind === "list") { await load(); return; }
@@ -118,8 +120,17 @@ export async function filesView(view, [id, kind], query) {
     const value = await get(`journals/${id}/groups`, { run: now.run });
     if (view.left || value.reading !== null) return;
     groups = value.groups;
-    body.querySelector("#whole").textContent = value.read_at ? `As of ${dateTime(value.read_at)}` : "";
-    replace(why, groups.length ? causeList(id, groups, { chosen: now, choose: (group) => { now.reason = group ? group.name : null; now.reason_state = group ? group.state : null; load(); body.querySelector("#list").scrollIntoView({ block: "start" }); } }) : h("div", { className: "empty" }, h("strong", {}, "No file is missing"), "Everything in this journal is uploaded or on its way."));
+    body.querySelector("#whole").textContent = value.read_at ? `As of ${dateTime(value.read_at).replace(/^[TY]/, (letter) => letter.toLowerCase())}` : "";
+    replace(why, groups.length ? causeList(id, groups, { chosen: now, choose: (group) => { now.reason = group ? group.name : null; now.reason_state = group ? group.state : null; load(); body.querySelector("#list").scrollIntoView({ block: "start" }); } }) : h("div", { className: "empty" }, h("strong", {}, "No file has failed"), "Every file of this journal is uploaded, or will be by the next run."));
+  };
+  // The server reads a changed journal again in the background. A list that was paged during a run is left as it is.
+  const renew = async () => {
+    const value = await get(`journals/${id}`), running = value.state === "running";
+    if (view.left) return;
+    journal = value;
+    drawTop();
+    if (value.read_at !== readAt && (!running || rows.length <= PAGE)) await load();
+    else if (value.stale) waiting = setTimeout(() => renew().catch(view.fail), againIn(value, running));
   };
   const refresh = async () => { journal = await get(`journals/${id}`); if (view.left) return; drawTop(); if (journal.reading === null) await load(); };
   const stop = listen((event, value) => {
@@ -135,6 +146,12 @@ export async function filesView(view, [id, kind], query) {
   await load();
 }
 
+// A long text in brackets, such as a list of extensions, is left to the example below.
+function shortReason(text) {
+  const cut = text.indexOf(" (");
+  return text.length > 100 && cut > 0 ? `${text.slice(0, cut).replace(/[ …]+$/, "")} …` : text;
+}
+
 const name = (row) => row.key.join("/");
 
 function rowOf(id, failing, row, chosen, draw) {
@@ -143,7 +160,7 @@ function rowOf(id, failing, row, chosen, draw) {
     failing ? h("td", {}, h("input", { type: "checkbox", "aria-label": `Choose ${row.path}`, "data-key": `row-${name(row)}`, checked: chosen.has(name(row)), onchange: (event) => { if (event.target.checked) chosen.set(name(row), row); else chosen.delete(name(row)); draw(); } })) : null,
     h("td", { className: "path" }, h("a", { href, "data-key": `file-${name(row)}` }, fileName(row.path))),
     h("td", {}, fileState(row.status)),
-    failing ? h("td", { className: "reason" }, row.reason || "no reason was recorded") : h("td", { className: "num" }, size(row.size)),
+    failing ? h("td", { className: "reason" }, shortReason(capital(row.reason)) || "No reason was recorded") : h("td", { className: "num" }, size(row.size)),
     failing ? h("td", { className: "num wide" }, count(row.attempts)) : h("td", { className: "wide when" }, time(row.uploaded_at)),
     failing ? h("td", { className: "num wide" }, size(row.size)) : h("td", { className: "wide path" }, row.remote_id ? h("span", { className: "mono" }, row.remote_id) : row.reason ? h("span", { className: "muted" }, row.reason) : ""));
 }
@@ -151,7 +168,7 @@ function rowOf(id, failing, row, chosen, draw) {
 function emptyText(failing, now, journal) {
   if (now.q) return [h("strong", {}, "No file matches"), `No path contains “${now.q}”. Upper and lower case do not matter.`];
   if (failing && (now.reason || now.run)) return [h("strong", {}, "No file has this cause any more"), "A later run may have uploaded them."];
-  if (failing) return [h("strong", {}, "No file is missing"), journal.state === "running" ? "Failures of the run under way appear here." : "The last run uploaded everything that it found."];
+  if (failing) return [h("strong", {}, "No file has failed"), journal.state === "running" ? "Failures of the run under way appear here." : "The last run uploaded everything that it found."];
   return [h("strong", {}, "No file here"), now.state ? "No file is in this state." : "The first run has not settled a file yet."];
 }
 

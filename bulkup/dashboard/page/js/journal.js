@@ -5,11 +5,16 @@ import { h, replace, bone } from "./dom.js";
 import { count, files } from "./format.js";
 import { livePanel } from "./live.js";
 import { runTable, strip } from "./overview.js";
-import { callout, head, headSkeleton, journalBadge, link, retryNotice, tabs } from "./parts.js";
+import { againIn, badge, callout, head, headSkeleton, journalBadge, link, retryNotice, tabs } from "./parts.js";
 import { listen, retries } from "./store.js";
 
+const MISSED = ["failed", "rejected", "changed", "unreadable"];
+
+// The last run may have been a retry of a few files, so a complete one does not mean that none is left.
 export function journalMeta(journal) {
-  return [journalBadge(journal), h("span", {}, journal.sources.join(", "), " → ", journal.provider || "?"), journal.config_file ? h("span", {}, "profile in ", h("code", {}, journal.config_file)) : null];
+  const missed = MISSED.reduce((sum, one) => sum + ((journal.counts && journal.counts[one]) || 0), 0);
+  const standing = missed && journal.last_run && journal.last_run.outcome === "good" && journal.state === "ready" ? badge("partial", `Last run complete, ${count(missed)} left`) : journalBadge(journal);
+  return [standing, h("span", {}, journal.sources.join(", "), " → ", journal.provider || "?"), journal.config_file ? h("span", {}, "profile in ", h("code", {}, journal.config_file)) : null];
 }
 
 export function newestRetry(journal) {
@@ -20,7 +25,7 @@ export async function journalView(view, [id]) {
   view.show(h("div", {}, headSkeleton(), h("div", { className: "panel scroll" }, runTable(null, { journalColumn: false }))), { title: "Runs", crumbs: [] });
   let value = await get(`journals/${id}`), panel = null;
   const draw = () => {
-    const missed = value.counts ? ["failed", "rejected", "changed", "unreadable"].reduce((sum, one) => sum + (value.counts[one] || 0), 0) : null;
+    const missed = value.counts ? MISSED.reduce((sum, one) => sum + (value.counts[one] || 0), 0) : null;
     if (panel) panel.stop();
     panel = value.state === "running" ? livePanel(value, { linked: true }) : null;
     view.show(h("div", {},
@@ -29,7 +34,7 @@ export async function journalView(view, [id]) {
       tabs(id, "runs", value.counts),
       retryNotice(newestRetry(id)),
       panel ? h("section", { className: "block", "aria-label": "Run under way" }, panel.element) : null,
-      h("section", { className: "block", "aria-labelledby": "stand" }, h("header", {}, h("h2", { id: "stand" }, "Files in this journal"), h("span", { className: "note" }, value.counts ? "" : value.reading ? `Reading the journal: ${count(value.reading)} files` : "Reading the journal")), tiles(value.counts)),
+      h("section", { className: "block", "aria-labelledby": "stand" }, h("header", {}, h("h2", { id: "stand" }, "Files in this journal"), h("span", { className: "note" }, value.counts ? "" : value.reading ? `Reading the journal: ${files(value.reading)} so far` : "Reading the journal")), tiles(value.counts)),
       h("section", { className: "block", "aria-labelledby": "runs" }, h("header", {}, h("h2", { id: "runs" }, "Runs"), strip(value.runs)), h("div", { className: "panel scroll", tabindex: 0, role: "region", "aria-label": "Table of runs" }, runTable(value.runs.map((run) => ({ run, journal: value })), { journalColumn: false })))),
     { title: value.name, crumbs: [[value.name, null]] });
   };
@@ -39,14 +44,14 @@ export async function journalView(view, [id]) {
     value = await get(`journals/${id}`);
     if (view.left) return;
     draw();
-    if (value.reading !== null) waiting = setTimeout(refresh, 700);
+    if (value.reading !== null || value.stale) waiting = setTimeout(() => refresh().catch(view.fail), againIn(value, value.state === "running"));
   };
   const stop = listen((kind, changed) => {
     if ((kind === "journal" && changed.id === id) || (kind === "retry" && changed.journal === id)) refresh().catch(view.fail);
   });
   view.leave(() => { stop(); clearTimeout(waiting); if (panel) panel.stop(); });
   draw();
-  if (value.reading !== null) waiting = setTimeout(() => refresh().catch(view.fail), 400);
+  if (value.reading !== null || value.stale) waiting = setTimeout(() => refresh().catch(view.fail), againIn(value, value.state === "running"));
 }
 
 function tiles(counts) {

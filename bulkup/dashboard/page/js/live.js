@@ -52,7 +52,8 @@ export function livePanel(journal, { linked = false, controls = false } = {}) {
       value.retries ? h("span", {}, h("b", {}, count(value.retries)), " retries") : null,
       problems ? h("a", { href: link("j", journal.id, "failures"), className: "bad-text" }, `${count(problems)} not uploaded`) : null);
     if (controls) {
-      replace(sending, (value.sending || []).slice(0, 4).map((file) => h("li", {},
+      const under = (value.sending || []);
+      replace(sending, !under.length ? h("li", { className: "muted none" }, value.state === "paused" ? "No file is sent while the run is paused." : "No file is being sent at this moment.") : under.slice(0, 4).map((file) => h("li", {},
         h("span", { className: "name", title: file.path }, h("bdi", {}, file.path)),
         h("span", { className: "meter", role: "img", "aria-label": `${Math.floor((100 * file.sent) / Math.max(1, file.size))} % sent` }, h("div", { style: { width: `${(100 * file.sent) / Math.max(1, file.size)}%` } })),
         h("span", { className: "muted num" }, `${size(file.sent)} of ${size(file.size)}`))));
@@ -78,8 +79,8 @@ function controlForm(journal) {
       if (number === asked) { answer.className = "note bad-text"; answer.textContent = `${error.message}${error.hint ? `: ${error.hint}` : ""}`; }
     }
   };
-  const pause = h("button", { type: "button", onclick: () => ask({ do: state === "paused" ? "resume" : "pause" }, state === "paused" ? "The run goes on." : "The run is paused: files being sent are finished, no other is begun.") }, "Pause");
-  const dialog = h("dialog", { "aria-labelledby": "stop-title" }, h("h2", { id: "stop-title" }, "Stop this run?"), h("p", {}, "Files being sent are finished. The next run goes on where this one stops."), h("div", { className: "actions" }, h("button", { type: "button", className: "danger", onclick: () => { dialog.close(); ask({ do: "stop" }, "The run stops after the files that are being sent."); } }, "Stop the run"), h("button", { type: "button", onclick: () => dialog.close() }, "Let it run")));
+  const pause = h("button", { type: "button", onclick: () => ask({ do: state === "paused" ? "resume" : "pause" }, state === "paused" ? "The run is resumed." : "The run is paused. Files being sent are finished; no other file is started.") }, "Pause");
+  const dialog = h("dialog", { "aria-labelledby": "stop-title" }, h("h2", { id: "stop-title" }, "Stop this run?"), h("p", {}, "Files being sent are finished. The next run uploads the rest."), h("div", { className: "actions" }, h("button", { type: "button", className: "danger filled", onclick: () => { dialog.close(); ask({ do: "stop" }, "The run stops after the files that are being sent."); } }, "Stop the run"), h("button", { type: "button", onclick: () => dialog.close() }, "Keep it running")));
   const stop = h("button", { type: "button", className: "danger", onclick: () => dialog.showModal() }, "Stop …");
   const limit = h("input", { type: "text", placeholder: "no limit", autocomplete: "off", spellcheck: "false", "aria-describedby": "limit-help" });
   const workers = h("input", { type: "text", inputmode: "numeric", placeholder: "auto", autocomplete: "off" });

@@ -58,7 +58,7 @@ function card(journal) {
 
 function missed(run, journal) {
   if (run.running) return h("span", { className: "muted" }, "Under way");
-  if (!run.missed) return run.found === null ? h("span", { className: "muted" }, run.ended) : h("span", {}, `${files(run.found)}, none missing`);
+  if (!run.missed) return run.found === null ? h("span", { className: "muted" }, run.ended) : h("span", {}, `Last run: ${files(run.found)}, all uploaded`);
   return h("a", { href: link("j", journal.id, "failures"), "data-key": `missed-${journal.id}` }, `${files(run.missed)} not uploaded`);
 }
 

@@ -68,7 +68,15 @@ export function statePage(kind, title, texts, ...actions) {
 
 const TITLES = { gone: "This journal was deleted", foreign: "This journal belongs to another user", newer: "This journal is from a newer bulkup", damaged: "This journal is damaged", empty: "No run has used this journal", run: "This run is not in the journal any more", file: "This file is not in the journal", unknown: "There is nothing at this address" };
 
-const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : "");
+// Returns how soon a view asks again while the server reads the journal, or while it has read an older state of it.
+export const againIn = (value, running) => (value.reading === null && running ? 5000 : 700);
+
+export const readingText = (read) => [h("strong", {}, "Reading the journal"), read ? `${read.toLocaleString("en")} files so far. Lists are shown when all are read.` : "Lists are shown when all files are read."];
+
+// A text that begins with a name, such as that of a setting or a service, keeps its first letter.
+export const capital = (text) => (text && !/^[a-z]+[-_]|^\S+ =/.test(text) ? text[0].toUpperCase() + text.slice(1) : text || "");
+
+export const sentence = (text) => (text ? capital(text) + (/[.!?…]$/.test(text) ? "" : ".") : "");
 
 export function errorPage(error) {
   if (!(error instanceof Refused)) return statePage("lost", "The server does not answer", ["The dashboard was ended, or this machine is busy. The page tries again by itself.", "If you ended it, start `bulkup dashboard` again and open the address that it prints."], h("a", { className: "button", href: "#/" }, "All runs"));
@@ -100,8 +108,10 @@ export function retryNotice(retry) {
   if (retry.state === "running") return callout("info", `Retrying ${files}`, "The outcome is shown here. The run goes on if you close this page.");
   if (retry.state === "refused") return callout("bad", `The retry of ${files} could not be started`, sentence(retry.message));
   const good = retry.exit_code === 0;
-  const shown = retry.message ? h("pre", {}, retry.message) : null;
-  return callout(good ? "good" : retry.exit_code === 3 || retry.exit_code === 1 ? "" : "bad", good ? `The retry of ${files} is complete` : `The retry of ${files} ended: ${retry.ended}`, good ? "All of them are uploaded." : "The reasons are in the list below, as far as they concern single files.", good ? null : shown);
+  const incomplete = retry.exit_code === 3 || retry.exit_code === 1;
+  const text = retry.message ? h("pre", {}, retry.message) : null;
+  const shown = text && incomplete ? h("details", {}, h("summary", {}, "Messages of the command"), text) : text; // the files' reasons are on the page
+  return callout(good ? "good" : incomplete ? "" : "bad", good ? `The retry of ${files} is complete` : incomplete ? `The retry of ${files} ended, and not all are uploaded` : `The retry of ${files} ended: ${retry.ended}`, good ? "All of them are uploaded." : "The list below has the reason of each file that is still not uploaded.", good ? null : shown);
 }
 
 export const copied = async (text, button) => {

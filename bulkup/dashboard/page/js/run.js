@@ -6,7 +6,7 @@ import { causeList } from "./files.js";
 import { h, replace, bone } from "./dom.js";
 import { count, duration, exactTime, files, filesRate, rate, size } from "./format.js";
 import { livePanel } from "./live.js";
-import { badge, callout, head, headSkeleton, link, outcome, retryNotice, time, withQuery } from "./parts.js";
+import { againIn, badge, callout, head, headSkeleton, link, outcome, readingText, retryNotice, sentence, time, withQuery } from "./parts.js";
 import { newestRetry } from "./journal.js";
 import { listen, samples } from "./store.js";
 
@@ -20,18 +20,18 @@ export async function runView(view, [id, , name]) {
     if (panel) panel.stop();
     panel = run.running ? livePanel({ ...run.journal, last_run: run }, { controls: true }) : null;
     const summary = run.summary;
-    const missed = run.missed || 0;
+    const missed = run.missed || 0, remaining = (summary && summary.files && summary.files.remaining) || 0;
     view.show(h("div", {},
       head(["Run of ", run.journal.name], [outcome(run), time(run.started_at), run.seconds === null ? null : `took ${duration(run.seconds)}`, h("span", {}, run.sources.join(", "), " → ", run.provider)],
-        missed && !run.running && run.newest ? h("a", { className: "button primary", href: withQuery(link("j", id, "failures"), { run: run.run }) }, `See ${files(missed)} not uploaded`) : null),
-      run.running ? null : callout(run.outcome === "good" ? "good" : run.outcome === "bad" ? "bad" : "", verdict(run), run.error ? `${run.error}${run.hint ? `. Next: ${run.hint}` : ""}` : null),
+        missed > remaining && !run.running && run.newest ? h("a", { className: "button primary", href: withQuery(link("j", id, "failures"), { run: run.run }) }, `See the ${files(missed - remaining)} that failed`) : null),
+      run.running ? null : callout(run.outcome === "good" ? "good" : run.outcome === "bad" ? "bad" : "", verdict(run), run.error ? `${sentence(run.error)}${run.hint ? ` Next: ${sentence(run.hint)}` : ""}` : remaining ? `${files(remaining)} ${remaining === 1 ? "was" : "were"} not reached. The next run uploads them.` : null),
       retryNotice(newestRetry(id)),
       panel ? h("section", { className: "block" }, panel.element) : null,
       workers,
       summary && !run.running ? h("section", { className: "block", "aria-label": "Figures" }, figures(run, summary)) : null,
       h("section", { className: "block" }, chart.element),
-      h("section", { className: "block", "aria-labelledby": "why" }, h("header", {}, h("h2", { id: "why" }, "Why files were not uploaded"), h("span", { className: "note" }, run.newest ? "" : "Those that no later run has met")), causes),
-      summary ? h("section", { className: "block two" }, details("Requests for upload URLs", [["Calls", count(summary.presign && summary.presign.calls)], ["URLs", count(summary.presign && summary.presign.files)], ["Renewed", count(summary.presign && summary.presign.renewed)], ["From an earlier run", count(summary.reused_tickets)]]), details("Sending", [["Retries", count(summary.retries)], ["Workers at the end", count(summary.concurrency && summary.concurrency.last)], ["Workers at most", count(summary.concurrency && summary.concurrency.peak)], ["Run", h("code", {}, run.run)]])) : null),
+      h("section", { className: "block", "aria-labelledby": "why" }, h("header", {}, h("h2", { id: "why" }, "Why files were not uploaded"), h("span", { className: "note" }, run.newest ? "" : "Without files that a later run has tried again")), causes),
+      summary ? h("section", { className: "block two" }, details("Requests for upload URLs", [["Calls", count(summary.presign && summary.presign.calls)], ["URLs", count(summary.presign && summary.presign.files)], ["Renewed", count(summary.presign && summary.presign.renewed)], ["From an earlier run", count(summary.reused_tickets)]]), details("Sending", [["Retries", count(summary.retries)], [run.running ? "Workers now" : "Workers at the end", count(summary.concurrency && summary.concurrency.last)], ["Most workers", count(summary.concurrency && summary.concurrency.peak)], ["Run", h("code", {}, run.run)]])) : null),
     { title: `Run of ${run.journal.name}`, crumbs: [[run.journal.name, link("j", id)], ["Run", null]] });
     drawChart();
   };
@@ -46,8 +46,10 @@ export async function runView(view, [id, , name]) {
   const showCauses = async () => {
     const found = await get(`journals/${id}/groups`, { run: run.run });
     if (view.left) return;
-    if (found.reading !== null) { waiting = setTimeout(() => showCauses().catch(view.fail), 600); return; }
-    replace(causes, found.groups.length ? causeList(id, found.groups, { run: run.run }) : h("div", { className: "empty" }, h("strong", {}, "No file is missing because of this run"), run.running ? "Failures appear here while the run goes on." : ""));
+    clearTimeout(waiting);
+    if (found.reading !== null || found.stale) waiting = setTimeout(() => showCauses().catch(view.fail), againIn(found, run.running));
+    if (found.reading !== null) { replace(causes, h("div", { className: "empty" }, readingText(found.reading))); return; }
+    replace(causes, found.groups.length ? causeList(id, found.groups, { run: run.run }) : h("div", { className: "empty" }, h("strong", {}, run.running ? "No file has failed so far" : "No file of this run is left to retry"), run.running ? "Failures appear here while the run goes on." : run.missed ? "A later run uploaded them, or they are files that this run did not reach." : ""));
   };
   const refresh = async () => { run = await get(`journals/${id}/runs/${name}`); if (!view.left) { draw(); await showCauses(); } };
   const stop = listen((kind, value) => {
