@@ -100,6 +100,8 @@ def _log_to_structlog() -> Iterator[None]:
     """Undo the log setup of a command that ran in this process: its standard error is closed by then."""
     yield
     render_with(None)
+    if "structlog" in sys.modules:
+        sys.modules["structlog"].reset_defaults()
 
 
 @pytest.fixture

@@ -23,7 +23,9 @@ import os, subprocess, sys, time
 from benchmarks.cluster.network import network
 os.mkdir(sys.argv[1])
 with network(1, 100, sys.argv[1]) as made:
-    inside = subprocess.Popen([*made.hub.inside, "sleep", "600"])
+    script = "echo inside; exec sleep 600"
+    inside = subprocess.Popen([*made.hub.inside, "sh", "-c", script], stdout=subprocess.PIPE)
+    inside.stdout.readline()  # a process that is not in the namespace yet would not be found there
     print(made.hub.name, made.workers[0].name, inside.pid, flush=True)
     time.sleep(600)
 """

@@ -12,6 +12,7 @@ from cluster_world import FakeWorker, cluster_of
 from pipeline_world import QUICK_RETRIES, World, assert_adds_up, world
 
 from bulkup import ExitCode, FileState
+from bulkup.helpers.event_logger import render_with
 from bulkup.localserver import FaultOptions, ReadPace
 
 
@@ -223,7 +224,15 @@ async def test_a_worker_with_another_tree_gets_no_files(here: World, seen: objec
 DISK_FULL = (7, "no space left on device", "the same command resumes this run")
 
 
-async def test_a_machine_fault_withdraws_one_worker(here: World, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def logged() -> list[str]:
+    """The lines that are logged from now on, as text."""
+    lines = list[str]()
+    render_with(lambda level, event, fields: lines.append(f"{level} {event} {fields}"))
+    return lines
+
+
+async def test_a_machine_fault_withdraws_one_worker(here: World, logged: list[str]) -> None:
     here.write_many(200)
     slow(here)
     cluster = cluster_of(here)
@@ -242,7 +251,7 @@ async def test_a_machine_fault_withdraws_one_worker(here: World, caplog: pytest.
     here.assert_uploaded()
     assert here.puts == 200
     assert sum(row.files for row in uploader.progress().workers) == 200
-    assert "no space left on device (on worker w0)" in caplog.text
+    assert any("no space left on device (on worker w0)" in line for line in logged)
 
 
 async def test_a_machine_fault_of_the_last_worker_ends_the_run(here: World) -> None:
@@ -258,7 +267,7 @@ async def test_a_machine_fault_of_the_last_worker_ends_the_run(here: World) -> N
     assert all(row.files == summary.counters.uploaded for row in summary.workers)
 
 
-async def test_a_refused_worker_is_tried_again(here: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refused_worker_is_tried_again(here: World, logged: list[str]) -> None:
     here.write_many(200)
     slow(here)
     cluster = cluster_of(here, refused=0.05)
@@ -276,7 +285,7 @@ async def test_a_refused_worker_is_tried_again(here: World, caplog: pytest.LogCa
     assert summary.exit_code == ExitCode.OK
     here.assert_uploaded()
     assert [row.files > 0 for row in uploader.progress().workers] == [True, True]
-    assert caplog.text.count("has bulkup 0.0.1") == 1
+    assert sum("has bulkup 0.0.1" in line for line in logged) == 1
 
 
 async def test_a_device_may_have_another_number_on_a_worker(here: World) -> None:

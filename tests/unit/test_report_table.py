@@ -46,7 +46,7 @@ def test_placeholders_make_no_folders() -> None:
         ('report = "out/{date.html"', "placeholders from"),
         ('report = "out/report.pdf"', "a path that ends in .html"),
         ("report = 5", "expected a path"),
-        ('[profiles.n.report]\nurl = "https://r.example"', "report.path: expected a path"),
+        ('[profiles.n.report]\nurl = "https://r.example"', "report needs path: a path"),
         ('[profiles.n.report]\npath = "a.html"\nurl = "ftp://r.example"', "report.url: expected an address"),
         ('[profiles.n.report]\npaht = "a.html"', 'unknown key "paht"'),
     ],

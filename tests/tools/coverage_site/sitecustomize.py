@@ -35,9 +35,10 @@ class _StartAtImport:
 
 def _start() -> None:
     try:
+        os.getcwd()
         import coverage
-    except ModuleNotFoundError:
-        return  # a test runs bulkup in an environment of its own
+    except (FileNotFoundError, ModuleNotFoundError):
+        return  # a test runs bulkup in a folder that was deleted, or in an environment of its own
 
     measured = coverage.Coverage(
         config_file=os.path.join(_ROOT, "pyproject.toml"),
