@@ -12,17 +12,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import anyio
+import dask.config
 from distributed import Client
 from distributed.actor import ProxyRPC
 from distributed.protocol.serialize import to_serialize
 from distributed.security import Security
 
 from bulkup.cluster.cluster_error import ClusterError
+from bulkup.cluster.scheduler_address import has_tls, is_tcp
 from bulkup.cluster.session_actor import SessionActor
 from bulkup.cluster.worker_channel import ChannelError, SchedulerLostError, WorkerGoneError
 from bulkup.errors import UsageError
 
 _INSTALL = "install the same version of bulkup there, with `pip install 'bulkup[cluster]'`"
+_TLS_PAGE = "the section TLS of docs/how-to/cluster.md shows it"
 _START = 30.0  # seconds until an actor must exist
 
 
@@ -38,10 +41,15 @@ class DaskFleet:
         self._client: Client | None = None
 
     async def connect(self) -> None:
-        """Connect to the scheduler. Raises `ClusterError`."""
+        """Connect to the scheduler. Raises `ClusterError`, and `UsageError` for a wrong configuration of TLS."""
+        security = self._security
+        if security is None and not dask.config.get("distributed.client.security-loader", None):
+            security = Security()
+        if security is not None:
+            check_tls(self._address, security)
         try:
             await self._connect()
-        except (OSError, TimeoutError, ValueError, TypeError) as error:
+        except (OSError, TimeoutError, ValueError, TypeError, RuntimeError, ImportError) as error:
             raise ClusterError(
                 f"the Dask scheduler at {self._address} cannot be reached: {str(error) or type(error).__name__}",
                 hint="check the address, and whether `dask scheduler` runs; nothing was started",
@@ -171,6 +179,31 @@ class DaskChannel:
             pass
         finally:
             self._future.release()
+
+
+def check_tls(address: str, security: Security) -> None:
+    """Raise `UsageError` where Dask's configuration has no usable certificates for an address, or demands TLS.
+
+    It reads the files of the certificates.
+    """
+    try:
+        context = security.get_connection_args("client")["ssl_context"]
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the certificates of Dask's configuration cannot be used: {error}",
+            hint=f"check the files that distributed.comm.tls names; {_TLS_PAGE}",
+        ) from error
+    if has_tls(address) and context is None:
+        raise UsageError(
+            f"the scheduler at {address} has TLS, and Dask's configuration names no certificates for it",
+            hint="set ca-file, and cert and key of client, under distributed.comm.tls in Dask's configuration, such as "
+            f"~/.config/dask/tls.yaml; {_TLS_PAGE}",
+        )
+    if is_tcp(address) and security.require_encryption:
+        raise UsageError(
+            f"Dask's configuration demands TLS (distributed.comm.require-encryption), and {address} has none",
+            hint=f"use the tls:// address of the scheduler; {_TLS_PAGE}",
+        )
 
 
 def _reason(error: BaseException | None, address: str) -> Exception:

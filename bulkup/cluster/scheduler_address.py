@@ -23,6 +23,16 @@ def addresses_of(host: str) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, None)]
 
 
+def has_tls(address: str) -> bool:
+    """Return whether an address of Dask is one with TLS of Dask's own. Pure."""
+    return address.startswith("tls://")
+
+
+def is_tcp(address: str) -> bool:
+    """Return whether an address of Dask is one of plain TCP, which is the default. Pure."""
+    return address.startswith("tcp://") or "://" not in address
+
+
 def check_encrypted(address: str, *, insecure: bool, resolve: Resolve = addresses_of) -> None:
     """Raise `UsageError` where credentials and URLs would go over a network in the clear.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from distributed.security import Security
 
+from bulkup import UsageError
 from bulkup.cluster.cluster_error import ClusterError
 from bulkup.cluster.dask_fleet import DaskFleet
 from bulkup.cluster.local_cluster import local_cluster
@@ -32,8 +33,9 @@ async def test_nobody_else_on_the_machine_can_connect() -> None:
         (worker,) = await reach(address, security, timeout=10.0)
         assert worker.startswith("tls://127.0.0.1:")
         in_the_clear = address.replace("tls://", "tcp://")
+        with pytest.raises(UsageError, match="names no certificates"):
+            await reach(address, None)
         others = [
-            (address, None),
             (address, Security.temporary()),
             (in_the_clear, None),
             (worker, Security.temporary()),
