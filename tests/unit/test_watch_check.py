@@ -16,6 +16,7 @@ from bulkup.errors import UsageError
     [
         {"files_from": "-"},
         {"urls": "list.csv"},
+        {"cluster": "local:2"},
         {"max_duration": "1h"},
         {"until": "06:00"},
         {"max_files": 3},
