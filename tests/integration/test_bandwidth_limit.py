@@ -10,13 +10,13 @@ from typing import Any
 
 import anyio
 import pytest
+from bucket_log import assert_within, note_bytes_taken
 from pipeline_world import QUICK_RETRIES, World, world
 from structlog.testing import capture_logs
 
 from bulkup import UsageError
 from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.model.log_events import LogEvent
-from bulkup.pipeline.policy.bandwidth import TokenBucket
 from bulkup.pipeline.tuning.controller import ControllerOptions
 
 MIB = 1024**2
@@ -30,23 +30,7 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
-    """Return what is taken out of the bucket: the times by the run's own clock, and bytes."""
-    pieces, take = list[tuple[float, int]](), TokenBucket.take
-
-    def noted(self: TokenBucket, count: int, now: float) -> bool:
-        allowed = take(self, count, now)
-        if allowed:
-            pieces.append((now, count))
-        return allowed
-
-    monkeypatch.setattr(TokenBucket, "take", noted)
-    return pieces
-
-
-def assert_within(pieces: list[tuple[float, int]], rate: float) -> None:
-    """Check that in no second more than 1.2 times the limit was let pass."""
-    for number, (begin, _) in enumerate(pieces):
-        assert sum(size for at, size in pieces[number:] if at < begin + 1.0) <= 1.2 * rate
+    return note_bytes_taken(monkeypatch)
 
 
 @pytest.mark.parametrize("way", [{}, {"sender": "aiohttp"}, {"processes": 2}, {"processes": 2, "sender": "aiohttp"}])

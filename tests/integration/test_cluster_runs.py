@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import anyio
 import pytest
+from bucket_log import assert_within, note_bytes_taken
 from cluster_world import FakeWorker, cluster_of
 from pipeline_world import QUICK_RETRIES, World, assert_adds_up, world
 
 from bulkup import ExitCode, FileState
 from bulkup.helpers.event_logger import render_with
 from bulkup.localserver import FaultOptions, ReadPace
+from bulkup.pipeline.policy.host_gate import HostGate
+from bulkup.transport.rate_limit import RateLimiter
 
 
 @pytest.fixture
@@ -364,14 +368,64 @@ async def test_refused_credentials_end_the_run(here: World) -> None:
     assert "(on worker w" in summary.error.message
 
 
-async def test_limits_hold_over_all_workers(here: World) -> None:
+async def test_limits_hold_over_all_workers(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their bytes pass one bucket, and their calls one schedule, both with the coordinator."""
+    limiters, starts, wait = set[RateLimiter](), list[float](), RateLimiter.wait
+
+    def noted(self: RateLimiter, now: float) -> float:
+        seconds = wait(self, now)
+        limiters.add(self)
+        starts.append(now + seconds)
+        return seconds
+
+    monkeypatch.setattr(RateLimiter, "wait", noted)
+    taken = note_bytes_taken(monkeypatch)
     here.write_many(30, size=20_000)
-    cluster = cluster_of(here, workers=3)
-    async with cluster.uploader(max_files=12, rate_limit=40, bwlimit="300K") as uploader:
+    cluster = cluster_of(here, workers=3, least_files=4)
+    async with cluster.uploader(max_files=12, rate_limit=40, bwlimit="150K") as uploader:
         summary = await uploader.run()
+        rows = uploader.progress().workers
     assert summary.exit_code == ExitCode.TIME_UP
     assert summary.counters.uploaded == 12
-    assert summary.seconds >= 12 * 20_000 / (300 * 1024) / 2
+    assert sum(row.files for row in rows) == 12
+    assert sum(size for _, size in taken) == 12 * 20_000
+    assert_within(taken, 150 * 1024)
+    assert (len(limiters), len(starts)) == (1, here.calls)
+    assert min(later - earlier for earlier, later in itertools.pairwise(starts)) > 0.99 / 40
+
+
+async def test_a_429_that_one_worker_meets_closes_the_gates_of_all(here: World) -> None:
+    here.write_many(300)
+    slow(here)
+    cluster = cluster_of(here, workers=3, last_reports=0.2)
+
+    def gates() -> list[HostGate]:
+        sessions = [actor._session for worker in cluster.fleet.all for actor in worker.actors]
+        return [session._run.gates.api for session in sessions if session is not None]
+
+    async with cluster.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
+        closed = False
+
+        async def refuse_one_call() -> None:
+            nonlocal closed
+            while here.puts < 20:
+                await anyio.sleep(0.005)
+            pace = ReadPace(1000, 0.05)
+            here.faults(
+                "retry-later,first=1", "slow-body", options=FaultOptions(retry_later_window=300.0, slow_pace=pace)
+            )
+            with anyio.fail_after(20):
+                while not closed:
+                    await anyio.sleep(0.005)
+                    soon = here.clock.monotonic() + 100
+                    closed = len(gates()) == 3 and all(gate.closed_until > soon for gate in gates())
+            uploader.stop(ExitCode.SIGINT)
+
+        tasks.start_soon(refuse_one_call)
+        summary = await uploader.run()
+    # The server refuses one call alone, so two of the three gates were closed by what the third one met.
+    assert closed
+    assert summary.exit_code == ExitCode.SIGINT
 
 
 def test_the_options_leave_a_worker_time_to_stop() -> None:
