@@ -19,7 +19,7 @@ from bulkup.cluster.scheduler_address import check_encrypted, local_workers
 from bulkup.cluster.sealed_body import SealedBody
 from bulkup.cluster.session_setup import SessionSetup
 from bulkup.cluster.worker_channel import Fleet
-from bulkup.config import Settings
+from bulkup.config import Settings, credential_references, workers_fetch_credentials
 from bulkup.errors import UsageError
 from bulkup.pipeline import PipelineOptions, Run
 from bulkup.transport.clock_skew import ServiceClock
@@ -61,6 +61,8 @@ class ClusterAccess:
         self, settings: Settings, run: Run, options: PipelineOptions, *, limited: bool
     ) -> Callable[[int, str, tuple[str, ...]], SealedBody]:
         config = run.provider.config
+        fetched_there = workers_fetch_credentials(settings)
+        references = credential_references(settings, profile=None) if fetched_there else {}
         name = f"{socket.gethostname()}:{os.path.realpath(run.journal.path)}"
         journal = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
 
@@ -73,6 +75,7 @@ class ClusterAccess:
                 provider=run.provider.name,
                 base_url=config.base_url,
                 credentials=config.credentials,
+                references=references,
                 values=config.settings,
                 transport=composition.transport_options(settings),
                 options=options,
@@ -101,6 +104,9 @@ def cluster_access(settings: Settings) -> ClusterAccess:
     if settings.urls is not None:
         hint = "run it without --cluster, once for each part of the list"
         raise UsageError("a list of URLs (urls) cannot be used with cluster", hint=hint)
+    if composition.uses_embedded_server(settings) and workers_fetch_credentials(settings):
+        hint = "leave it out; the server's token is made for this run"
+        raise UsageError("cluster_credentials cannot be workers with provider local", hint=hint)
     if local_workers(address) is None:
         if composition.uses_embedded_server(settings):
             hint = "use --cluster local:N, or start `bulkup serve` and name its address"

@@ -20,16 +20,19 @@ from bulkup.api.settings_of_run import shown_settings
 from bulkup.config import (
     Settings,
     claimed_journal,
+    credential_references,
     journal_path,
     require_credentials,
     require_provider,
     require_same_shards,
     source_id_path,
     with_region,
+    workers_fetch_credentials,
 )
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock, local_clock
 from bulkup.helpers.event_logger import EventLogger, log_fields
+from bulkup.helpers.secrets import Secret
 from bulkup.helpers.standard_streams import open_missing_streams
 from bulkup.journal import Destination, Journal, Lock, link_journal
 from bulkup.model.counters import Counters, Gauge
@@ -440,8 +443,12 @@ class Uploader:
         values = await in_thread(composition.provider_settings, settings, sources)
         if values.get("urls") is not None:
             stack.callback(values["urls"].close)  # the provider closes it too, once there is one
-        fetch = functools.partial(require_credentials, settings, self._environ, profile=self._profile)
-        secrets = await in_thread(fetch)
+        if workers_fetch_credentials(settings):
+            credential_references(settings, profile=self._profile)  # raises UsageError for those that they cannot fetch
+            secrets = dict[str, Secret]()
+        else:
+            fetch = functools.partial(require_credentials, settings, self._environ, profile=self._profile)
+            secrets = await in_thread(fetch)
         base_url = composition.public_base_url(settings)
         composition.check_proxy(base_url)
         provider = composition.build_provider(settings, base_url, secrets, values, self._clock, self._service_clock.now)

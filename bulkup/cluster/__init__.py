@@ -20,6 +20,7 @@ On a worker:
 
     session_actor      the object that Dask keeps
     worker_session     a pipeline over files that arrive
+    worker_credentials the credentials that it uses
     group_intake       its first stage, in place of the scanner
     remote_recorder    its last stage, in place of the recorder
     journal_proxy      the journal as its stages see it

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import socket
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -27,7 +28,9 @@ _sessions: dict[tuple[str, str], WorkerSession] = {}
 class SessionActor:
     """The entrance to a session. Its methods run in the event loop of the Dask worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        """`environ` has the variables of this worker, by default those of the process."""
+        self._environ = environ
         self._session: WorkerSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -55,7 +58,7 @@ class SessionActor:
     async def begin(self, body: SealedBody) -> tuple[int, str, str] | None:
         """Begin the session. Return the exit code, message and hint of an error, None for none."""
         self._loop = asyncio.get_running_loop()
-        session = WorkerSession(SessionSetup.opened(body))
+        session = WorkerSession(SessionSetup.opened(body), environ=self._environ)
         earlier = _sessions.get(session.key)
         if earlier is not None:
             earlier.abandon()

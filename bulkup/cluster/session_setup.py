@@ -8,10 +8,12 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Any
 
 from bulkup.cluster.cluster_options import ClusterOptions
 from bulkup.cluster.sealed_body import SealedBody
+from bulkup.config.secret_source import SecretSource
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret
 from bulkup.model.files import Source
@@ -22,6 +24,8 @@ from bulkup.transport import TransportOptions
 @dataclass(frozen=True, slots=True)
 class SessionSetup:
     """The settings of a run, resolved. `values` are those of the provider.
+
+    `references` name credentials that the worker fetches itself; they are not in `credentials` then.
 
     `journal` stands for the journal of the run and `address` for the worker: a session ends an earlier one with the
     same two. `limited` says that the coordinator grants each API call. `accepted` names the sides that have accepted a
@@ -41,6 +45,7 @@ class SessionSetup:
     tunables: Tunables
     cluster: ClusterOptions
     sources: Sequence[Source]
+    references: Mapping[str, SecretSource] = field(default_factory=dict)
     limited: bool = False
     accepted: tuple[str, ...] = ()
 

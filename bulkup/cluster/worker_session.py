@@ -14,8 +14,9 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -29,6 +30,7 @@ from bulkup.cluster.sealed_body import SealedBody
 from bulkup.cluster.session_setup import SessionSetup
 from bulkup.cluster.uplink import Uplink
 from bulkup.cluster.wire_values import Plain, file_of, problem_from, problem_to_plain
+from bulkup.cluster.worker_credentials import credentials_of
 from bulkup.errors import BulkupError, ExitCode, MachineError
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.model.counters import Counters
@@ -54,8 +56,12 @@ _REFUSALS = ("service_refusals", "storage_refusals", "closing_refusals")
 class WorkerSession:
     """One run on this worker, from `start` to `ended`."""
 
-    def __init__(self, setup: SessionSetup, clock: Clock | None = None) -> None:
+    def __init__(
+        self, setup: SessionSetup, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        """`environ` has the variables of this worker, by default those of the process."""
         self._setup = setup
+        self._environ = os.environ if environ is None else environ
         self._clock = clock or SystemClock()
         self._service_clock = ServiceClock(self._clock)
         self._uplink = Uplink()
@@ -79,9 +85,10 @@ class WorkerSession:
     async def start(self) -> None:
         """Build the parts, and begin. Raises `BulkupError` where this worker cannot do its part."""
         setup, clock = self._setup, self._service_clock
+        credentials = await credentials_of(setup, self._environ)
         try:
             transport = await self._stack.enter_async_context(Transport(_transport_options(setup), self._clock))
-            config = ProviderConfig(setup.base_url, setup.credentials, setup.values, self._clock, clock.now)
+            config = ProviderConfig(setup.base_url, credentials, setup.values, self._clock, clock.now)
             provider = create(setup.provider, config)
             self._stack.callback(provider.close)
         except ImportError as error:

@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from bulkup.config.profile_check import CheckedProfiles, check_profiles
     from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
     from bulkup.config.requirements import (
+        credential_references,
         require_credentials,
         require_one_directory,
         require_one_reader,
         require_one_source,
         require_provider,
         require_settings,
+        workers_fetch_credentials,
     )
     from bulkup.config.secret_source import SecretSource
     from bulkup.config.service_urls import iam_base_url, public_base_url, region_settings, with_region
@@ -59,6 +61,7 @@ __all__ = [
     "SettingsError",
     "check_profiles",
     "claimed_journal",
+    "credential_references",
     "iam_base_url",
     "inside_any",
     "journal_path",
@@ -77,6 +80,7 @@ __all__ = [
     "source_id_path",
     "store_path",
     "with_region",
+    "workers_fetch_credentials",
 ]
 
 _HOMES = {
@@ -97,12 +101,14 @@ _HOMES = {
     ),
     "bulkup.config.provider_declarations": ("PROVIDER_DECLARATIONS", "ProviderDeclaration"),
     "bulkup.config.requirements": (
+        "credential_references",
         "require_credentials",
         "require_one_directory",
         "require_one_reader",
         "require_one_source",
         "require_provider",
         "require_settings",
+        "workers_fetch_credentials",
     ),
     "bulkup.config.secret_source": ("SecretSource",),
     "bulkup.config.settings": ("Settings",),

@@ -16,11 +16,13 @@ from bulkup.config.provider_declarations import LOCAL
 from bulkup.config.provider_plugins import checked_table, declaration_of
 from bulkup.config.requirements import (
     credential_names,
+    credential_references,
     given_secrets,
     require_one_directory,
     require_one_source,
     require_provider,
     require_settings,
+    workers_fetch_credentials,
 )
 from bulkup.config.secret_source import COMMAND_TIMEOUT, SecretSource
 from bulkup.config.service_urls import iam_base_url
@@ -29,6 +31,8 @@ from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
 from bulkup.helpers.input_files import STANDARD_INPUT
 from bulkup.helpers.quick_dataclass import dataclass
+
+_NOTIFY = "notify."  # precedes the name of an address of notifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +147,16 @@ class _ProfileCheck:
                 yield Complaint(self._where("asset_map"), f"asset_map: {error.more} more problems in the file")
 
     def _secrets(self, run_commands: bool) -> Iterator[Complaint]:
-        """Fetch the given secrets, even those that the provider does not use."""
+        """Fetch the given secrets, even those that the provider does not use. Workers of a cluster have their own."""
+        elsewhere = workers_fetch_credentials(self.resolved.settings)
         for name, source in given_secrets(self.resolved.settings).items():
+            if elsewhere and not name.startswith(_NOTIFY):
+                continue
             if run_commands or source.kind != "command":
                 yield from self._of(name, self._fetched(name, source))
 
     def _fetched(self, name: str, source: SecretSource) -> Callable[[], object]:
-        if name.startswith("notify."):
+        if name.startswith(_NOTIFY):
             from bulkup.config.notify_table import fetch_address  # noqa: PLC0415  # most profiles notify nobody
 
             return functools.partial(fetch_address, source, self.environ, COMMAND_TIMEOUT)
@@ -157,7 +164,8 @@ class _ProfileCheck:
 
     def _missing_settings(self) -> Iterator[Complaint]:
         settings = self.resolved.settings
-        yield from self._of("", lambda: credential_names(settings, profile=self.profile))
+        needed = credential_references if workers_fetch_credentials(settings) else credential_names
+        yield from self._of("", lambda: needed(settings, profile=self.profile))
         yield from self._of("", lambda: require_settings(settings))
         yield from self._of("plugin", lambda: checked_table(require_provider(settings), settings.plugin))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bulkup.config.catalogue import SECRETS, SETTINGS
 from bulkup.config.provider_declarations import ProviderDeclaration
 from bulkup.config.provider_plugins import declaration_of, provider_names
+from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
@@ -76,9 +77,36 @@ def require_credentials(settings: Settings, environ: Mapping[str, str], *, profi
 
     Raises UsageError if too few are set (see `credential_names`), or if one cannot be fetched.
     """
-    names = credential_names(settings, profile=profile)
-    given = given_secrets(settings)
-    return {name.removeprefix(OWN_SECRETS): source.resolve(environ) for name, source in given.items() if name in names}
+    return {name: source.resolve(environ) for name, source in _chosen_credentials(settings, profile).items()}
+
+
+def workers_fetch_credentials(settings: Settings) -> bool:
+    """Return whether the workers of a cluster fetch the provider's credentials, so that this machine needs none."""
+    return settings.cluster is not None and settings.cluster_credentials == "workers"
+
+
+def credential_references(settings: Settings, *, profile: str | None) -> dict[str, SecretSource]:
+    """Return where workers of a cluster find the provider's credentials, by setting.
+
+    Raises UsageError as `credential_names`, and for a secret that is written in the settings themselves.
+    """
+    references = _chosen_credentials(settings, profile)
+    written = [name for name, source in references.items() if source.kind == "literal" and name not in IDENTIFIERS]
+    if written:
+        verb = "is" if len(written) == 1 else "are"
+        in_profile = _joined([f'`{name} = "env:NAME"`' for name in written], "and")
+        where = "a profile" if profile is None else f"profile {profile}"
+        raise UsageError(
+            f'{_joined(written, "and")} {verb} given as such, and cluster_credentials = "workers" has the workers '
+            "fetch credentials",
+            hint=f"write {in_profile} in {where}, or leave out cluster_credentials",
+        )
+    return references
+
+
+def _chosen_credentials(settings: Settings, profile: str | None) -> dict[str, SecretSource]:
+    names, given = credential_names(settings, profile=profile), given_secrets(settings)
+    return {name.removeprefix(OWN_SECRETS): source for name, source in given.items() if name in names}
 
 
 def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, ...]:

@@ -112,6 +112,14 @@ class Settings(Buckets):
         about_default="A run with such a scheduler is refused.",
         option=Option("Allow a scheduler on another machine without TLS.", Panel.SPEED),
     )
+    cluster_credentials: Literal["send", "workers"] = setting(
+        "send",
+        "How the workers of a cluster get the service's credentials: this machine fetches and sends them (`send`), or "
+        "each worker fetches them itself (`workers`). With `workers` they are given as env:NAME, file:PATH or "
+        "command:ARGV, which name something on the worker, and this machine does not need them. A worker that cannot "
+        "fetch them gets no files.",
+        option=Option("Send credentials to the workers of a cluster, or let workers fetch them.", Panel.SPEED),
+    )
     batch_size: Count | None = setting(
         None,
         "The largest number of files in one API call. The service's own limit applies as well.",

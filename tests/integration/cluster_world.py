@@ -49,6 +49,8 @@ class FakeWorker:
     bytes: int = 0
     on_call: Callable[[str], None] = lambda method: None
     fault: tuple[int, str, str] | None = None  # exit code, message and hint of a fatal error that it reports
+    environ: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    setups: list[SealedBody] = dataclasses.field(default_factory=list)  # of its sessions
 
     def is_out_of_reach(self) -> bool:
         return self.killed or self.cut
@@ -63,7 +65,7 @@ class FakeWorker:
 class FakeChannel:
     def __init__(self, worker: FakeWorker) -> None:
         self._worker = worker
-        self._actor = SessionActor()
+        self._actor = SessionActor(worker.environ)
         worker.actors.append(self._actor)
 
     async def call(self, method: str, *arguments: Any) -> Any:
@@ -76,6 +78,8 @@ class FakeChannel:
             await anyio.sleep(0.01)
             raise ChannelError("cut")
         worker.calls += 1
+        if method == "begin":
+            worker.setups += arguments
         worker.bytes += sum(len(one) for one in arguments if isinstance(one, SealedBody))
         result = await getattr(self._actor, method)(*arguments)
         if method == "pull" and worker.fault is not None:

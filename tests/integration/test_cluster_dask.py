@@ -200,6 +200,10 @@ async def test_a_scheduler_that_cannot_be_reached_starts_nothing(here: World, un
     [
         ({"cluster": "tcp://192.0.2.1:8786"}, "has no TLS"),
         ({"cluster": "local:2", "processes": 3}, "processes has no meaning"),
+        (
+            {"cluster": "local:2", "cluster_credentials": "workers", "provider": "local", "base_url": None},
+            "cannot be workers with provider local",
+        ),
         ({"cluster": "tcp://127.0.0.1:8786", "provider": "local", "base_url": None}, "on this machine alone"),
     ],
 )

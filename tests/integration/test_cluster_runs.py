@@ -11,9 +11,9 @@ import anyio
 import pytest
 from bucket_log import assert_within, note_bytes_taken
 from cluster_world import FakeWorker, cluster_of
-from pipeline_world import QUICK_RETRIES, World, assert_adds_up, world
+from pipeline_world import QUICK_RETRIES, TOKEN, World, assert_adds_up, world
 
-from bulkup import ExitCode, FileState
+from bulkup import ExitCode, FileState, UsageError
 from bulkup.helpers.event_logger import render_with
 from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.pipeline.policy.host_gate import HostGate
@@ -366,6 +366,58 @@ async def test_refused_credentials_end_the_run(here: World) -> None:
     assert summary.exit_code == ExitCode.SERVICE
     assert summary.error is not None
     assert "(on worker w" in summary.error.message
+
+
+THERE = {"token": "env:SERVICE_KEY", "cluster": "tcp://127.0.0.1:1", "cluster_credentials": "workers"}
+
+
+async def test_workers_may_fetch_the_credentials_themselves(here: World) -> None:
+    """This machine does not have them, and sends where they are."""
+    here.write_many(40)
+    cluster = cluster_of(here)
+    for worker in cluster.fleet.all:
+        worker.environ = {"SERVICE_KEY": TOKEN}
+    summary = await cluster.run(**THERE)
+    assert summary.exit_code == ExitCode.OK
+    here.assert_uploaded()
+    setups = [setup for worker in cluster.fleet.all for setup in worker.setups]
+    assert len(setups) == 2
+    assert all(b"SERVICE_KEY" in setup.content for setup in setups)
+    assert not any(TOKEN.encode() in setup.content for setup in setups)
+
+
+async def test_a_worker_without_the_credentials_gets_no_files(here: World, caplog: pytest.LogCaptureFixture) -> None:
+    here.write_many(40)
+    cluster = cluster_of(here)
+    without, others = cluster.fleet.all
+    others.environ = {"SERVICE_KEY": TOKEN}
+    async with cluster.uploader(**THERE) as uploader:
+        summary = await uploader.run()
+        rows = uploader.progress().workers
+    assert summary.exit_code == ExitCode.OK
+    here.assert_uploaded()
+    assert [row.name for row in rows] == [others.name]
+    assert f"worker {without.name} cannot be used: token: env:SERVICE_KEY is not set" in caplog.text
+    assert "set the environment variable SERVICE_KEY" in caplog.text
+
+
+async def test_a_cluster_without_the_credentials_ends_the_run(here: World) -> None:
+    here.write_many(5)
+    summary = await cluster_of(here).run(**THERE)
+    assert summary.exit_code == ExitCode.USAGE
+    assert summary.error is not None
+    assert "cannot be used: token: env:SERVICE_KEY is not set" in summary.error.message
+    assert "on the worker" in summary.error.hint
+    assert here.calls == 0
+
+
+async def test_credentials_that_workers_cannot_fetch_are_refused(here: World) -> None:
+    here.write_many(5)
+    with pytest.raises(UsageError, match="token is given as such") as refused:
+        await cluster_of(here).run(**{**THERE, "token": TOKEN})
+    assert TOKEN not in str(refused.value)
+    assert "env:NAME" in refused.value.hint
+    assert not here.journal.exists()
 
 
 async def test_limits_hold_over_all_workers(here: World, monkeypatch: pytest.MonkeyPatch) -> None:

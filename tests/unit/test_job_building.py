@@ -179,6 +179,14 @@ def test_a_secret_of_the_environment_is_handed_over_from_a_file(profile: Profile
     assert "is for systemd" in profile.refused(secrets={"MH_KEY": str(key)}, kind="cron").message
 
 
+def test_a_job_needs_no_credentials_that_the_workers_of_a_cluster_fetch(profile: Profile) -> None:
+    lines = 'provider = "magic-hour"', f'source = ["{profile.source}"]', 'token = "env:MH_KEY"', 'cluster = "tls://a:1"'
+    profile.write(*lines)
+    assert "env:MH_KEY" in profile.refused().message
+    profile.write(*lines, 'cluster_credentials = "workers"')
+    assert profile.built().job.credentials == ()
+
+
 def test_a_file_that_no_secret_needs_is_refused(profile: Profile) -> None:
     profile.write('provider = "local"', f'source = ["{profile.source}"]')
     (profile.root / "key").write_text("secret")

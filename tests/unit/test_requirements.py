@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from described_services import profile as described
 
 from bulkup.config import (
     PROVIDER_DECLARATIONS,
@@ -15,7 +16,8 @@ from bulkup.config import (
     require_settings,
 )
 from bulkup.config.catalogue import SECRETS, SETTINGS
-from bulkup.config.requirements import credential_names
+from bulkup.config.description_parsing import parse_description
+from bulkup.config.requirements import credential_names, credential_references, workers_fetch_credentials
 from bulkup.errors import ExitCode, UsageError
 from bulkup.helpers.secrets import Secret
 
@@ -74,6 +76,43 @@ def test_the_first_complete_set_is_fetched_with_its_optional_secrets(
     environ = {name.upper(): f"value of {name}" for name in chosen}  # the others cannot even be fetched
     found = require_credentials(one, environ, profile=None)
     assert found == {name: Secret(f"value of {name}") for name in chosen}
+
+
+def on_cluster(provider: str, **values: Any) -> Settings:
+    return settings(provider, cluster="tls://there:8786", cluster_credentials="workers", **values)
+
+
+def test_workers_of_a_cluster_fetch_credentials_only_where_there_is_one() -> None:
+    assert workers_fetch_credentials(on_cluster("magic-hour"))
+    assert not workers_fetch_credentials(settings("magic-hour", cluster_credentials="workers"))
+    assert not workers_fetch_credentials(settings("magic-hour", cluster="tls://there:8786"))
+
+
+def test_workers_are_told_where_the_credentials_are() -> None:
+    """Those of the complete set alone. A name of an account is no secret, so it may be written out."""
+    one = on_cluster("metastudio", access_key="account", secret_key="env:KEY", auth_token="env:OTHER")
+    found = credential_references(one, profile=None)
+    assert {name: (source.kind, source.reference.reveal()) for name, source in found.items()} == {
+        "access_key": ("literal", "account"),
+        "secret_key": ("env", "KEY"),
+    }
+
+
+@pytest.mark.parametrize(("profile", "where"), [(None, "in a profile"), ("nightly", "in profile nightly")])
+def test_a_secret_that_is_written_out_is_not_for_workers_to_fetch(profile: str | None, where: str) -> None:
+    with pytest.raises(UsageError, match="token is given as such") as caught:
+        credential_references(on_cluster("magic-hour", token="value"), profile=profile)
+    assert '`token = "env:NAME"`' in caught.value.hint
+    assert where in caught.value.hint
+    assert "value" not in caught.value.message + caught.value.hint
+
+
+def test_a_secret_of_a_description_that_is_written_out_is_named() -> None:
+    http = described("Magic Hour")["http"]
+    http["presign"]["headers"] = {"X-Key": "{first}"}
+    http["secrets"] = {"first": "value"}
+    with pytest.raises(UsageError, match="first is given as such"):
+        credential_references(on_cluster("http", http=parse_description(http)), profile=None)
 
 
 def test_a_secret_that_cannot_be_fetched_is_named() -> None:

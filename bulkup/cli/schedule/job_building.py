@@ -15,7 +15,7 @@ from bulkup.cli.schedule.systemd_units import below_temporary
 from bulkup.config import ResolvedSettings, Settings, check_profiles, journal_path, load, store_path
 from bulkup.config.catalogue import ENVIRONMENT_PREFIX
 from bulkup.config.provider_declarations import LOCAL, S3
-from bulkup.config.requirements import credential_names, given_secrets
+from bulkup.config.requirements import credential_names, given_secrets, workers_fetch_credentials
 from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.config.secret_source import CREDENTIAL, SecretSource
 from bulkup.config.user_dirs import home_expanded
@@ -227,7 +227,9 @@ def unseen_variables(
 def _secrets_of_run(settings: Settings, profile: str) -> dict[str, SecretSource]:
     """Return the secrets that a run fetches, by setting: those of the provider, and addresses of notifications."""
     given = given_secrets(settings)
-    sources = [given[name] for name in credential_names(settings, profile=profile)]
+    # The workers of a cluster may have the credentials themselves.
+    names = () if workers_fetch_credentials(settings) else credential_names(settings, profile=profile)
+    sources = [given[name] for name in names]
     if settings.notify is not None:
         sources += settings.notify.addresses().values()
     return {source.setting: source for source in sources}
