@@ -72,7 +72,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run. `ended_at`, `exit_code` and `summary` are None while it is `running`, and if it was interrupted.
+    """One run. `ended_at`, `exit_code` and `summary` are None while it is `running`, and if it was cut off.
 
     `summary` is the object that the run printed as its last line. `shard` is a text such as `2/4`, None for all files.
     """

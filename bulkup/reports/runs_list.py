@@ -16,6 +16,7 @@ from bulkup.reports.json_text import path_fields, time_text
 from bulkup.reports.safe_text import printable, printable_path
 
 _TOO_LARGE = 1e30  # of a damaged journal
+CUT_OFF = "cut off"  # a run whose end is not in the journal; in the column of `bulkup runs`, `cut`
 SHOWN_ID = 8  # of the 32 digits of an id; commands take the beginning of an id
 _HEADER = f"{'run':<8} {'started (UTC)':<16} {'took':>8} {'found':>9} {'uploaded':>9} {'missing':>7} {'rate':>11} exit"
 
@@ -43,7 +44,7 @@ def runs_lines(runs: Iterable[RunRow]) -> Iterator[str]:
     elif codes or cut:
         yield ""
         yield from (f"exit {code}: {exit_code_text(code)}" for code in sorted(codes))
-        yield from ["exit cut: interrupted before its end"] * cut
+        yield from [f"exit cut: {CUT_OFF} before its end"] * cut
 
 
 def run_json(run: RunRow) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def run_json(run: RunRow) -> dict[str, Any]:
 def ended_how(run: RunRow) -> str:
     """Return the exit code of a run with its meaning, or why it has none."""
     if run.exit_code is None:
-        return "running" if run.running else "interrupted"
+        return "running" if run.running else CUT_OFF
     return f"{run.exit_code} ({exit_code_text(run.exit_code)})"
 
 

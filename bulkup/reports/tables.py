@@ -13,7 +13,7 @@ from bulkup.model.journal_rows import JournalStatus, OrphanRow, PruneCounts, Run
 from bulkup.model.states import FileState
 from bulkup.reports.formatting import count_text, duration_text, size_text
 from bulkup.reports.json_text import path_fields, public_state, time_text
-from bulkup.reports.runs_list import ended_how, run_json
+from bulkup.reports.runs_list import CUT_OFF, ended_how, run_json
 from bulkup.reports.safe_text import printable, printable_path
 from bulkup.reports.summary import expired_text
 
@@ -149,7 +149,7 @@ def _by_public_state(figures: Mapping[FileState, int]) -> dict[str, int]:
 def _run_line(run: RunRow, *, running: bool) -> str:
     ended = ended_how(run)
     if run.exit_code is None:
-        ended = "running" if running else "interrupted; the same command resumes it"
+        ended = "running" if running else f"{CUT_OFF}; the same command resumes it"
     return f"{printable(run.run)}: started {time_text(run.started_at)}, took {_took(run)}, {ended}"
 
 

@@ -71,7 +71,7 @@ def test_a_killed_run_says_so_and_how_to_resume(tmp_path: Path) -> None:
 def test_a_killed_run_without_a_record_says_that_its_figures_are_missing(tmp_path: Path) -> None:
     facts = facts_of(tmp_path, replace(KILLED, recorded=False))
     assert list(sentences(facts)) == [
-        "This run was cut off before its end, by a kill, a crash or a power cut, and left no figures."
+        "This run was cut off before its end, by a kill, a crash, a power cut or a full disk, and left no figures."
     ]
     assert no_failures_text(facts) == "This run left no figures, so its failures are unknown."
 

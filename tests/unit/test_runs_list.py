@@ -43,7 +43,7 @@ def test_runs_to_another_service_have_a_heading_of_their_own() -> None:
     lines = list(runs_lines(rows))
     assert [line for line in lines if ": /" in line] == ["magic-hour: /data/media", "s3: /data/media"]
     assert lines[-4].endswith("cut")
-    assert lines[-2:] == ["exit 1: some files failed", "exit cut: interrupted before its end"]
+    assert lines[-2:] == ["exit 1: some files failed", "exit cut: cut off before its end"]
 
 
 def test_names_are_printed_safely() -> None:

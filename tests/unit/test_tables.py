@@ -147,8 +147,8 @@ def test_everything_has_a_json_form() -> None:
     assert status["last_run"]["ended_at"] == "1970-01-01T00:03:20.000Z"
 
 
-@pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "interrupted")])
-def test_the_lock_distinguishes_running_from_interrupted(running: bool, word: str) -> None:
+@pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "cut off")])
+def test_the_lock_distinguishes_running_from_cut_off(running: bool, word: str) -> None:
     last = run_row(ended_at=None, exit_code=None, summary=None)
     text = shown(status_text(JournalStatus("j", running, {}, {}, 0, 0, last)))
     assert f"took -, {word}" in text

@@ -21,7 +21,7 @@ from bulkup.model.journal_rows import RunRow
 from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.formatting import duration_text
 from bulkup.reports.json_text import time_text
-from bulkup.reports.runs_list import run_json
+from bulkup.reports.runs_list import CUT_OFF, run_json
 
 _RUNS = 3
 
@@ -130,6 +130,6 @@ def _last_start(kind: str, state: ScheduleState) -> str:
 def _run_line(run: RunRow) -> str:
     began = time_text(run.started_at)
     if run.exit_code is None:
-        return f"{began}, {'running' if run.running else 'interrupted; the next run resumes it'}"
+        return f"{began}, {'running' if run.running else f'{CUT_OFF}; the next run resumes it'}"
     took = "" if run.ended_at is None else f" took {duration_text(run.ended_at - run.started_at)},"
     return f"{began},{took} exit {run.exit_code} ({exit_code_text(run.exit_code)})"

@@ -13,7 +13,7 @@ from bulkup.reports.run_report.run_facts import RunFacts, figure
 from bulkup.reports.summary import EMPTY_SOURCE
 
 _SINGLE = {"failed": "failed", "changed": "changed or vanished while being read", "unreadable": "could not be read"}
-_CUT_OFF = "This run was cut off before its end, by a kill, a crash or a power cut"
+_CUT_OFF = "This run was cut off before its end, by a kill, a crash, a power cut or a full disk"
 
 
 def headline(facts: RunFacts) -> str:

@@ -19,7 +19,7 @@ class RunFacts:
 
     `record` is None for runs of versions that kept none. `groups` are the files that were not uploaded, by reason. With
     `current`, no later run has begun: the groups are those of the journal's rows, with an example each. Otherwise they
-    are those that the run counted itself. `left` counts the files that an interrupted run has left, None if unknown.
+    are those that the run counted itself. `left` counts the files that a cut-off run has left, None if unknown.
     `earlier` are runs of the same sources and service
     before it, the newest first. `options` are those of suggested commands. `made_at` is a Unix time.
     """
@@ -43,7 +43,7 @@ class RunFacts:
 
     @property
     def cut_off(self) -> bool:
-        """Whether the run was interrupted before its end."""
+        """Whether the run was cut off before its end."""
         return self.run.exit_code is None and not self.run.running
 
     @property
