@@ -10,6 +10,7 @@
     next_commands            the commands that mend files
     setting_values           the values of settings as text
     failure_report, file_report  why files were not uploaded; all that is known of one file
+    last_run                 what ended the last run, beside the files that it did not upload
     logs, error_console      the log on standard error; log_lines are its lines, log_file a file for them
     metrics                  the figures of a run for Prometheus
     run_report               the report of a run: a page, text, Markdown, JSON

@@ -9,18 +9,12 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bulkup.errors import ExitCode
-from bulkup.model.journal_rows import FailureGroup, ManifestRow, RunRow
+from bulkup.model.journal_rows import FailureGroup, ManifestRow
 from bulkup.model.reason_hints import hint_for
-from bulkup.model.run_record import RunRecord
 from bulkup.reports.formatting import count_text, size_text
 from bulkup.reports.json_text import path_fields
 from bulkup.reports.next_commands import JournalOptions, next_commands
-from bulkup.reports.runs_list import ended_how
 from bulkup.reports.safe_text import printable, printable_path
-from bulkup.reports.summary import EMPTY_SOURCE
-
-_ENDED_BY_AN_ERROR = (ExitCode.SERVICE, ExitCode.MACHINE)
 
 
 def failure_lines(groups: Sequence[FailureGroup], options: JournalOptions) -> Iterator[str]:
@@ -39,41 +33,6 @@ def failure_lines(groups: Sequence[FailureGroup], options: JournalOptions) -> It
         for command in next_commands(group.status, group.example, options.running):
             yield f"  next:  {printable(command)}"
         yield ""
-
-
-def last_run_lines(
-    last: RunRow | None, record: RunRecord | None, options: JournalOptions, *, groups: bool
-) -> Iterator[str]:
-    """Yield what the last run says beside the failed files: an error or an empty source may have ended it.
-
-    `record` is what the run noted of itself, `groups` says whether there are failed files.
-    """
-    if last is None:
-        return
-    summary, same = last.summary or {}, f"  next:  {printable(f'bulkup upload {options.running}'.rstrip())}"
-    if last.exit_code is None:
-        if not last.running:
-            yield f"The last run {printable(last.run)} was cut off; the same upload command resumes it."
-            yield same
-    elif last.exit_code in _ENDED_BY_AN_ERROR:
-        remaining = (summary.get("files") or {}).get("remaining") or 0
-        remain = f"; {count_text(remaining, 'file')} {'remains' if remaining == 1 else 'remain'}" if remaining else ""
-        reason = printable(record.error) if record is not None and record.error else ""
-        end = ":" if reason else ". Its log has the reason."
-        yield f"The last run {printable(last.run)} ended with {ended_how(last)}{remain}{end}"
-        if reason:
-            yield f"  error: {reason}"
-        if reason and record is not None and record.hint:
-            yield f"  hint:  {printable(record.hint)}"
-        yield same
-    elif summary.get("empty_sources"):
-        yield f"The last run {printable(last.run)} found no files: {EMPTY_SOURCE}"
-        yield same
-    elif last.exit_code == ExitCode.OK and groups:
-        yield (
-            f"The last run {printable(last.run)} was complete. It did not meet these files, "
-            "or they were not to be uploaded: they may be gone from the disk."
-        )
 
 
 def failure_object(group: FailureGroup, options: JournalOptions) -> dict[str, Any]:

@@ -58,6 +58,18 @@ def test_every_line_of_a_command_conforms(world: World, command: str, options: t
         conforms(line, shape)
 
 
+def test_how_the_last_run_ended_conforms(tmp_path: Path) -> None:
+    """A source that had files is empty, as if it were not mounted."""
+    world = World(tmp_path)
+    (world.source / "a.mp4").write_bytes(b"x")
+    world.upload(*world.local).expect(0)
+    (world.source / "a.mp4").unlink()
+    world.upload(*world.local).expect(3)
+    [line] = printed(world, "failures", "--json")
+    conforms(line, shapes.LastRun)
+    assert line["empty_sources"] == 1
+
+
 def test_the_state_of_a_file_conforms(world: World) -> None:
     [line] = printed(world, f"status {world.source}/notes.docx", "--json")
     conforms(line, shapes.FileState)

@@ -95,6 +95,10 @@ def test_a_run_that_ended_before_any_file_failed(world: World) -> None:
         said = run("failures", *journal).expect(0).out
         assert said.startswith("No files failed.")
         assert "ended with 4 (the service refused, or cannot be used); 20 files remain" in said
+        (ended,) = run("failures", "--json", *journal).expect(0).lines
+        assert (ended["event"], ended["exit_code"], ended["remaining"]) == ("last_run", 4, 20)
+        assert ended["error"] in said
+        assert ended["hint"] in said
         world.upload(*world.to(url), "--exclude", "notes.txt", env=TOKEN).expect(0)
         assert run("failures", "--since", "last", *journal).expect(0).out == "No files failed.\n"
 

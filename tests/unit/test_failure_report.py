@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkup.model.journal_rows import FailureGroup, RunRow
-from bulkup.model.run_record import RunRecord
+from bulkup.model.journal_rows import FailureGroup
 from bulkup.model.states import FileState
-from bulkup.reports.failure_report import failure_lines, failure_object, last_run_lines
+from bulkup.reports.failure_report import failure_lines, failure_object
 from bulkup.reports.json_text import dumps
 from bulkup.reports.next_commands import JournalOptions, next_commands
 
@@ -79,43 +78,3 @@ def test_the_object_of_a_group() -> None:
     assert (found["event"], found["status"], found["files"], found["bytes"]) == ("failures", "failed", 2, 2048)
     assert found["next"] == ["bulkup retry"]
     assert found["example"]["path_b64"]
-
-
-@pytest.mark.parametrize(
-    ("ended", "said"),
-    [
-        ({}, "was cut off; the same upload command resumes it."),
-        ({"running": True}, None),
-        ({"exit_code": 0, "ended_at": 2.0}, None),
-        ({"exit_code": 7, "ended_at": 2.0, "summary": {"files": {"remaining": 3}}}, "3 files remain. Its log has"),
-        ({"exit_code": 3, "ended_at": 2.0, "summary": {"empty_sources": 1}}, "Is it mounted?"),
-    ],
-)
-def test_a_run_without_failures_may_still_be_unfinished(ended: dict[str, Any], said: str | None) -> None:
-    lines = list(last_run_lines(last_run(**ended), None, JournalOptions("-p n", "-p n"), groups=False))
-    assert len(lines) == (0 if said is None else 2)
-    assert said is None or said in lines[0]
-    assert said is None or lines[1] == "  next:  bulkup upload -p n"
-
-
-def test_an_error_that_ended_the_run_is_shown_with_its_hint_also_beside_failed_files() -> None:
-    """Without them the user would have to search the log of the night."""
-    record = RunRecord("1", "n", "h", error="the credentials are refused:\x1b[1m 401", hint="check the credentials")
-    ended = last_run(exit_code=4, ended_at=2.0)
-    for groups in (False, True):
-        assert list(last_run_lines(ended, record, JournalOptions(), groups=groups)) == [
-            "The last run a1b2 ended with 4 (the service refused, or cannot be used):",
-            "  error: the credentials are refused:\\x1b[1m 401",
-            "  hint:  check the credentials",
-            "  next:  bulkup upload",
-        ]
-
-
-def test_failures_before_a_complete_run_may_be_of_files_that_are_gone() -> None:
-    (line,) = last_run_lines(last_run(exit_code=0, ended_at=2.0), None, JournalOptions(), groups=True)
-    assert "they may be gone from the disk" in line
-
-
-def last_run(**ended: Any) -> RunRow:
-    values: dict[str, Any] = {"ended_at": None, "exit_code": None, "summary": None} | ended
-    return RunRow("a1b2", 1.0, provider="local", base_url="", sources=(b"/data",), **values)

@@ -21,9 +21,9 @@ from bulkup.reports.failure_report import (
     failed_file_object,
     failure_lines,
     failure_object,
-    last_run_lines,
 )
 from bulkup.reports.json_text import dumps
+from bulkup.reports.last_run import last_run_lines, last_run_object
 
 Reason = Annotated[
     str | None,
@@ -66,12 +66,15 @@ def failures(
     if json:
         for group in groups:
             typer.echo(dumps(failure_object(group, options)))
+        ended = last_run_object(last, record, options, chosen.path, groups=bool(groups))
+        if ended is not None:
+            typer.echo(dumps(ended))
         return
     for line in failure_lines(groups, options):
         typer.echo(line)
     if not groups:
         typer.echo("No files failed.")
-    for line in last_run_lines(last, record, options, groups=bool(groups)):
+    for line in last_run_lines(last, record, options, chosen.path, groups=bool(groups)):
         typer.echo(line)
 
 

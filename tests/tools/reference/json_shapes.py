@@ -281,6 +281,20 @@ class FailureGroup(Shape):
     example: Example
 
 
+class LastRun(Shape):
+    """`failures`: how the last run ended, after an error, a kill or an empty source, or if failed files are older."""
+
+    event: Literal["last_run"]
+    run: str
+    exit_code: int | None
+    cut_off: bool
+    error: str | None
+    hint: str | None
+    remaining: int
+    empty_sources: int
+    next: list[str]
+
+
 class Failure(Shape):
     """`failures --reason`: a file."""
 
@@ -430,5 +444,5 @@ class Notification(Shape):
 
 PRINTED: tuple[Any, ...] = (
     *(File, Error, Summary, Would, DryRun, ManifestLine, Run, Prune, JournalStatus, FileState, FailureGroup, Failure),
-    *(Difference, Verified, Orphan, Unfinished, Listening, Finding, Schedule, Notification),
+    *(LastRun, Difference, Verified, Orphan, Unfinished, Listening, Finding, Schedule, Notification),
 )
