@@ -83,7 +83,8 @@ COMMANDS = {
     ),
     "config": _Command("config_commands:config_app", "Write, show and check the settings."),
     "doctor": _Command(
-        "doctor:doctor", "Examine the basis of uploads: versions, limits, clock, disk, journal, proxy, DNS and TLS."
+        "doctor:doctor",
+        "Examine the basis of uploads: versions, limits, clock, sources, disk, journal, proxy, DNS and TLS.",
     ),
     "schedule": _Command(
         "schedule.schedule_commands:schedule_app", "Have systemd, cron or launchd start an upload at certain times."

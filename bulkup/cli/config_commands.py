@@ -19,9 +19,7 @@ from bulkup.api import place_conflicts
 from bulkup.cli.completion import profiles
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.quick_parameters import QuickCommand, QuickGroup
-from bulkup.cli.run_logs import check_log_file
-from bulkup.cli.run_metrics_export import check_metrics
-from bulkup.cli.run_report_file import check_report
+from bulkup.cli.run_outputs import check_outputs
 from bulkup.cli.run_settings import current_folder
 from bulkup.config import ResolvedSettings, Settings, check_profiles, load, public_base_url
 from bulkup.config.catalogue import SETTINGS
@@ -180,13 +178,8 @@ def _check_outputs(profiles: Sequence[str], config: str | None) -> None:
     """Raise UsageError for a log file, metrics or a report that a run of a profile could not write."""
     for profile in profiles:
         resolved = load({}, profile=profile, config_file=config, environ=os.environ, cwd=current_folder())
-        settings = resolved.settings
         try:
-            check_log_file(resolved)
-            if settings.metrics_file is not None or settings.metrics_addr is not None:
-                check_metrics(resolved)
-            if settings.report is not None:
-                check_report(resolved)
+            check_outputs(resolved)
         except UsageError as error:
             raise UsageError(f"profile {profile}: {error.message}", hint=error.hint) from error
 

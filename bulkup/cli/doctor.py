@@ -1,4 +1,4 @@
-"""`bulkup doctor`: examine this machine, and with a profile its journal and the way to its service."""
+"""`bulkup doctor`: examine this machine, and with a profile its sources, files, journal and the way to its service."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Annotated
 
 import typer
 
-from bulkup.api.doctor import Finding, Severity, examine_journal, examine_machine, examine_network
+from bulkup.api.doctor import Finding, Severity, examine_journal, examine_machine, examine_network, examine_sources
+from bulkup.api.doctor.finding import error, ok
 from bulkup.cli.output import closed_output_is_success
+from bulkup.cli.run_outputs import check_outputs, outputs
 from bulkup.cli.run_settings import current_folder, load_settings
 from bulkup.cli.shared_options import Config, JournalFile, Profile
-from bulkup.config import journal_path, public_base_url
-from bulkup.errors import ExitCode
+from bulkup.config import ResolvedSettings, journal_path, public_base_url
+from bulkup.errors import ExitCode, UsageError
 from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable
 
@@ -25,7 +27,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per findin
 def doctor(
     profile: Profile = None, config: Config = None, journal: JournalFile = None, as_json: AsJson = False
 ) -> None:
-    """Examine the basis of uploads: versions, limits, clock, disk, journal, proxy, DNS and TLS.
+    """Examine the basis of uploads: versions, limits, clock, sources, disk, journal, proxy, DNS and TLS.
+
+    A profile's log file, metrics and report are examined too.
 
     Without a profile, only this machine is examined. Nothing is changed, and no call is made to the service; `bulkup
     config check --online` makes one.
@@ -46,6 +50,9 @@ def _findings(profile: str | None, config: str | None, journal: str | None) -> I
     yield from examine_machine()
     resolved = load_settings({"journal": journal}, profile, config)
     settings = resolved.settings
+    if resolved.profile is not None and settings.source:
+        yield from examine_sources(settings.source)
+        yield from _outputs(resolved)
     if journal is not None:
         yield from examine_journal(os.path.join(current_folder(), journal))
     elif resolved.profile is not None and settings.source:
@@ -55,6 +62,19 @@ def _findings(profile: str | None, config: str | None, journal: str | None) -> I
     base_url = public_base_url(settings)
     if base_url:
         yield from examine_network(base_url, settings.ca_file, time.time())
+
+
+def _outputs(resolved: ResolvedSettings) -> Iterator[Finding]:
+    """Yield the finding about the files that a run writes beside its journal, if there are any."""
+    named = outputs(resolved)
+    if not named:
+        return
+    try:
+        check_outputs(resolved)
+    except UsageError as found:
+        yield error("outputs", found.message, found.hint)
+    else:
+        yield ok("outputs", f"{', '.join(named)} can be written")
 
 
 def _line(finding: Finding) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from bulkup.api.doctor import Severity, examine_journal, examine_machine, examine_network
+from bulkup.api.doctor import Severity, examine_journal, examine_machine, examine_network, examine_sources
 from bulkup.api.doctor.machine import clock_finding, disk_finding
 from bulkup.api.doctor.network import certificate_finding
 from bulkup.transport.reachability import Reached
@@ -57,6 +58,39 @@ def test_a_foreign_file_is_an_error(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     assert list(examine_journal(str(tmp_path / "journal")))[-1].severity is Severity.ERROR
+
+
+def test_each_source_is_examined(tmp_path: Path) -> None:
+    """A file system that is not mounted leaves an empty directory, or none."""
+    filled, empty = tmp_path / "filled", tmp_path / "empty"
+    filled.mkdir()
+    empty.mkdir()
+    (filled / "a.mp4").write_bytes(b"x")
+    os.mkfifo(tmp_path / "pipe")
+    names = [filled, filled / "a.mp4", empty, tmp_path / "missing", tmp_path / "pipe"]
+    found = list(examine_sources(map(str, names)))
+    assert {one.subject for one in found} == {"source"}
+    assert [one.severity for one in found] == [
+        Severity.OK,
+        Severity.OK,
+        Severity.WARNING,
+        Severity.ERROR,
+        Severity.ERROR,
+    ]
+    assert all(str(name) in one.text for name, one in zip(names, found, strict=True))
+    assert "mounted" in found[2].advice
+    assert "No such file" in found[3].text
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_source_that_this_user_may_not_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "folder").mkdir()
+    for name in ("file", "folder"):
+        (tmp_path / name).chmod(0)
+    found = list(examine_sources([str(tmp_path / "file"), str(tmp_path / "folder")]))
+    (tmp_path / "folder").chmod(0o700)
+    assert [one.severity for one in found] == [Severity.ERROR] * 2
 
 
 def test_a_service_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
