@@ -17,7 +17,7 @@ class Summary:
     """The result of a run. `exit_code` is that of docs/design.md section 7, `error` the error that ended the run early.
 
     `lost_sources` are sources without files in which earlier runs found files. `workers` has a row for
-    each worker of a cluster.
+    each worker of a cluster. `paused` is for how many of its `seconds` the run was paused.
     """
 
     run: str
@@ -27,8 +27,16 @@ class Summary:
     error: BulkupError | None = None
     lost_sources: tuple[Source, ...] = ()
     workers: tuple[WorkerProgress, ...] = ()
+    paused: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary object of `--json`."""
-        empty = len(self.lost_sources)
-        return summary_object(self.run, self.exit_code, self.counters, self.seconds, self.workers, empty_sources=empty)
+        return summary_object(
+            self.run,
+            self.exit_code,
+            self.counters,
+            self.seconds,
+            self.workers,
+            empty_sources=len(self.lost_sources),
+            paused=self.paused,
+        )

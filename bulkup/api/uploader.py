@@ -248,7 +248,7 @@ class Uploader:
 
         URLs that expire meanwhile are renewed after `resume`. `max_duration` and `until` go on.
         """
-        if self._run.pause.begin():
+        if self._run.pause.begin(self._clock.monotonic()):
             with log_fields(run=self.run_id):
                 _log.info(LogEvent.RUN_PAUSED)
 
@@ -525,8 +525,10 @@ class Uploader:
     def _summarized(self, lost: Sequence[Source]) -> Summary:
         run, stop = self._run, self._run.stop
         code = exit_code(run.counters, reasons=stop.why, lost_source=bool(lost))
-        seconds = (self._ended or self._started) - self._started
-        return Summary(run.journal.run, code, run.counters, seconds, stop.error, tuple(lost), self.gauge.workers())
+        ended = self._ended or self._started
+        workers, paused = self.gauge.workers(), run.pause.seconds(ended)
+        seconds = ended - self._started
+        return Summary(run.journal.run, code, run.counters, seconds, stop.error, tuple(lost), workers, paused)
 
 
 async def _cluster_access(settings: Settings) -> ClusterAccess | None:

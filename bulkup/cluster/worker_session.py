@@ -209,10 +209,11 @@ class WorkerSession:
         self._take_accepted(names)
 
     def _on_pause(self, on: bool) -> None:
+        now = self._clock.monotonic()
         if on:
-            self._run.pause.begin()
+            self._run.pause.begin(now)
         else:
-            self._run.pause.end(self._clock.monotonic())
+            self._run.pause.end(now)
 
     def _on_concurrency(self, workers: int, adaptive: bool) -> None:
         self._pipeline.worker_tasks.limit(_workers(workers), adaptive=adaptive)

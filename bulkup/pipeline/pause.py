@@ -24,6 +24,8 @@ class Pause:
     def __init__(self) -> None:
         self.on = False
         self._resumed_at = -math.inf
+        self._begun_at = 0.0
+        self._before = 0.0  # seconds of pauses that have ended
         self._listeners: list[Callable[[], None]] = []
         self._begin_listeners: list[Callable[[], None]] = []
 
@@ -35,11 +37,11 @@ class Pause:
         """Call `listener` whenever the run is resumed."""
         self._listeners.append(listener)
 
-    def begin(self) -> bool:
+    def begin(self, now: float) -> bool:
         """Pause the run. Return whether it was running."""
         if self.on:
             return False
-        self.on = True
+        self.on, self._begun_at = True, now
         for listener in self._begin_listeners:
             listener()
         return True
@@ -48,10 +50,15 @@ class Pause:
         """Resume the run. Return whether it was paused."""
         if not self.on:
             return False
+        self._before = self.seconds(now)
         self.on, self._resumed_at = False, now
         for listener in self._listeners:
             listener()
         return True
+
+    def seconds(self, now: float) -> float:
+        """Return for how long the run was paused so far."""
+        return self._before + (now - self._begun_at if self.on else 0.0)
 
     def counts_from(self, now: float) -> float:
         """Return the time from which limits such as `retry_for` count at the earliest: none of it was paused."""

@@ -36,6 +36,7 @@ def summary_object(
     workers: Sequence[WorkerProgress] = (),
     *,
     empty_sources: int = 0,
+    paused: float = 0.0,
 ) -> dict[str, Any]:
     """Return the summary of docs/design.md section 7: the last line of `--json`, which the journal keeps too.
 
@@ -47,6 +48,7 @@ def summary_object(
     the service had before; `bytes.uploaded` is without them. `removed`, `moved`, `kept` and `not_removed` count
     uploaded files that were to leave their source. `reasons` has the most common reasons why files were not uploaded.
     `workers` is there for a run on a cluster, `empty_sources` if sources are empty in which earlier runs found files.
+    `paused_seconds` is there if the run was paused: that part of `seconds`.
     """
     files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
     return {
@@ -78,6 +80,7 @@ def summary_object(
             for (state, reason), number in sorted(counters.reasons.items(), key=lambda entry: -entry[1])[:_REASONS]
         ],
         **({"empty_sources": empty_sources} if empty_sources else {}),
+        **({"paused_seconds": round(paused, 3)} if paused else {}),
         **({"workers": [_worker_object(worker) for worker in workers]} if workers else {}),
     }
 
@@ -167,6 +170,8 @@ def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     )
     if parts := _nonzero(service):
         yield f"  service: {parts}"
+    if paused := summary.get("paused_seconds"):
+        yield f"  paused: for {duration_text(paused)} of the time"
     for worker in summary.get("workers", ()):
         figures = f"{count_text(worker['files'], 'file')}, {size_text(worker['bytes'])}"
         yield f"  worker {printable(worker['name'])}: {figures}{' (lost)' if worker['lost'] else ''}"

@@ -93,6 +93,9 @@ async def test_urls_that_expire_during_a_pause_are_renewed(tmp_path: Path) -> No
             uploader.resume()
         counters = uploader.summary.counters
         assert (counters.uploaded, counters.failed) == (30, 0)
+        summary = uploader.summary
+        assert 0 < summary.paused < summary.seconds
+        assert summary.as_dict()["paused_seconds"] == round(summary.paused, 3)
 
 
 @pytest.mark.parametrize("settings", [{"max_duration": 1.0}, {}])

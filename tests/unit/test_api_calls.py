@@ -338,7 +338,7 @@ async def test_no_call_begins_while_the_run_is_paused() -> None:
     async with stage.working(stage.calls.work):
         stage.calls.push(calls[0])
         await settled()
-        stage.run.pause.begin()
+        stage.run.pause.begin(stage.clock.time)
         stage.calls.push(calls[1])
         stage.source.ready.append(calls[2])
         stage.calls.wake()
@@ -356,7 +356,7 @@ async def test_a_call_under_way_ends_during_a_pause() -> None:
         call = FakeCall(stage)
         stage.calls.push(call)
         await settled()
-        stage.run.pause.begin()
+        stage.run.pause.begin(stage.clock.time)
         stage.held.set()
         await settled()
         assert (stage.calls.under_way, call.events) == (0, ["make"])
@@ -365,7 +365,7 @@ async def test_a_call_under_way_ends_during_a_pause() -> None:
 async def test_a_paused_run_that_is_stopped_gives_its_calls_back() -> None:
     stage = CallStage()
     async with stage.working(stage.calls.work):
-        stage.run.pause.begin()
+        stage.run.pause.begin(stage.clock.time)
         call = FakeCall(stage)
         stage.calls.push(call)
         await settled()
@@ -382,7 +382,7 @@ async def test_the_time_of_a_pause_is_no_time_for_retries() -> None:
     async with stage.working(stage.calls.work):
         stage.calls.push(call)
         await settled()
-        stage.run.pause.begin()
+        stage.run.pause.begin(stage.clock.time)
         await stage.advance(7200.0)
         stage.run.pause.end(stage.clock.time)
         await stage.advance(60.0)

@@ -207,7 +207,7 @@ async def test_closing_calls_and_polls_wait_for_the_end_of_a_pause() -> None:
         stages.provider.closings = [NotYet(2.0), NotYet(2.0), {"asset": "1"}]
         stages.closer.add(stored())
         await settled()
-        stages.run.pause.begin()
+        stages.run.pause.begin(stages.clock.time)
         stages.closer.add(stored())
         await stages.advance(7200.0)
         assert stages.provider.closed == ["confirm"]

@@ -446,7 +446,7 @@ async def test_the_parts_of_a_paused_run_get_no_tickets() -> None:
     async with here.working(here.parts.work):
         here.routes.send(large(5))
         await settled()
-        here.run.pause.begin()
+        here.run.pause.begin(here.clock.time)
         await here.store(*here.out)
         assert here.numbers == [1, 2]
         here.run.pause.end(here.clock.time)

@@ -263,7 +263,7 @@ async def test_held_tickets_of_an_earlier_run_are_replaced_one_and_all(event: Ca
 async def test_a_paused_run_gives_out_no_file() -> None:
     """Neither a new one nor a retry. After the pause all of them go out, those that waited with idle workers too."""
     async with Stages(lease=1000.0) as stages:
-        stages.run.pause.begin()
+        stages.run.pause.begin(stages.clock.time)
         items = stages.add(3)
         stages.end_scan()
         assert await stages.use() == []
@@ -271,7 +271,7 @@ async def test_a_paused_run_gives_out_no_file() -> None:
         stages.run.pause.end(stages.clock.time)
         files = await stages.use()
         assert [file.item for file in files] == items
-        stages.run.pause.begin()
+        stages.run.pause.begin(stages.clock.time)
         stages.ready.retry(files[0], stages.clock.time + 5.0)
         await stages.advance(60.0)
         assert await stages.use() == []
@@ -284,7 +284,7 @@ async def test_a_worker_that_waited_gets_its_file_after_a_pause() -> None:
         items = stages.add(1)
         stages.end_scan()
         await settled()
-        stages.run.pause.begin()
+        stages.run.pause.begin(stages.clock.time)
         taken = []
 
         async def work() -> None:
@@ -301,7 +301,7 @@ async def test_sending_processes_get_their_files_after_a_pause() -> None:
     async with Stages() as stages:
         calls = list[bool]()
         stages.ready.dispatch_by(lambda: calls.append(stages.run.pause.on))
-        stages.run.pause.begin()
+        stages.run.pause.begin(stages.clock.time)
         stages.add(1)
         stages.end_scan()
         await settled()
@@ -318,7 +318,7 @@ async def test_a_lease_that_ends_during_a_pause_is_renewed() -> None:
         stages.add(1)
         stages.end_scan()
         await settled()
-        stages.run.pause.begin()
+        stages.run.pause.begin(stages.clock.time)
         await stages.advance(3600.0)
         stages.run.pause.end(stages.clock.time)
         assert await stages.use() == []
@@ -331,7 +331,7 @@ async def test_a_paused_run_that_is_stopped_gives_its_files_back() -> None:
         stages.add(2)
         stages.end_scan()
         await settled()
-        stages.run.pause.begin()
+        stages.run.pause.begin(stages.clock.time)
         stages.run.stop.request(ExitCode.SIGTERM)
         stages.ready.wake()
         await settled()

@@ -180,6 +180,13 @@ def test_an_empty_source_with_earlier_files_is_reported() -> None:
     assert "Is it mounted?" in text_of(3, lost_source=True)
 
 
+def test_the_time_of_a_pause_is_named_if_there_was_one() -> None:
+    summary = summary_object("r1", 0, Counters(found=1, uploaded=1), 90.0, paused=60.0004)
+    assert summary["paused_seconds"] == 60.0
+    assert "  paused: for 1 min 00 s of the time\n" in summary_text(summary) + "\n"
+    assert "paused" not in summary_text(summary_object("r1", 0, Counters(found=1, uploaded=1), 90.0))
+
+
 def test_ignored_entries_are_listed() -> None:
     figures = Counters(ignored=Ignored(too_new=2, symlinks=1))
     assert "2 too new, 1 symlink" in summary_text(summary_object("r", 0, figures, 0.0))

@@ -132,6 +132,7 @@ class Summary(Shape):
     not_removed: int
     reasons: list[ReasonCount]
     empty_sources: NotRequired[int]
+    paused_seconds: NotRequired[float]
 
 
 class Would(Shape):
