@@ -34,7 +34,7 @@ from bulkup.helpers.clock import Clock, SystemClock, local_clock
 from bulkup.helpers.event_logger import EventLogger, log_fields
 from bulkup.helpers.secrets import Secret
 from bulkup.helpers.standard_streams import open_missing_streams
-from bulkup.journal import Destination, Journal, Lock, link_journal
+from bulkup.journal import Destination, FullDiskError, Journal, Lock, link_journal
 from bulkup.model.counters import Counters, Gauge
 from bulkup.model.files import Source
 from bulkup.model.http import ApiCall
@@ -146,6 +146,7 @@ class Uploader:
         self._tunables = tunables or Tunables()
         self._stack = contextlib.AsyncExitStack()
         self._tasks: TaskGroup
+        self._lock: Lock
         self._run: Run
         self._pipeline: Pipeline | ClusterPipeline
         self._bandwidth: BandwidthSchedule | None = None
@@ -393,11 +394,14 @@ class Uploader:
 
     async def _take_lock(self, path: str, stack: contextlib.AsyncExitStack) -> None:
         if self._watch is None:
-            await self._hold(stack.enter_context(Lock(path)))
-        elif self._watch.hold.lock is None:
+            self._lock = stack.enter_context(Lock(path))
+            await self._hold(self._lock)
+            return
+        if self._watch.hold.lock is None:
             lock = Lock(path)
             await self._hold(lock)
             self._watch.hold.lock = lock
+        self._lock = self._watch.hold.lock
 
     async def _chosen_paths(
         self, path: str, destination: Destination, sources: Sequence[Source], stack: contextlib.AsyncExitStack
@@ -520,7 +524,21 @@ class Uploader:
             # Usually the error that ended the run, which is already in the summary.
             stop.fail(error)
             self._summary = self._summarized(lost)
+            if isinstance(error, FullDiskError):
+                await self._end_on_a_full_disk(self._summary)
         return self._summary
+
+    async def _end_on_a_full_disk(self, summary: Summary) -> None:
+        """Record the end of the run in the space that the lock has kept, if that is enough."""
+        await anyio.to_thread.run_sync(self._lock.free_reserve)
+        with contextlib.suppress(JournalError):
+            await self._run.journal.end_run(
+                now=self._clock.now(),
+                exit_code=summary.exit_code,
+                summary=summary.as_dict(),
+                finished=False,
+                record=self._sampler.last(summary),
+            )
 
     def _summarized(self, lost: Sequence[Source]) -> Summary:
         run, stop = self._run, self._run.stop

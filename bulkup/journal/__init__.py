@@ -34,6 +34,7 @@ exports (`bulkup.reports`).
 from __future__ import annotations
 
 from bulkup.journal.destination import Destination
+from bulkup.journal.error_mapping import FullDiskError
 from bulkup.journal.forgotten_orphans import forget_orphans
 from bulkup.journal.journal import Journal
 from bulkup.journal.journal_file import SIDE_FILES, is_file_of_journal
@@ -50,6 +51,7 @@ __all__ = [
     "Claim",
     "Comparison",
     "Destination",
+    "FullDiskError",
     "Holder",
     "Journal",
     "KnownFile",

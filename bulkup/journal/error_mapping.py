@@ -48,6 +48,10 @@ class DamagedJournalError(JournalError):
     """The journal is damaged. A copy of it was made, and it must not be written to any more."""
 
 
+class FullDiskError(JournalError):
+    """The disk of the journal is full, or a quota is used up."""
+
+
 def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
     """Return the error for the user. A damaged file is copied.
 
@@ -123,8 +127,8 @@ def _reached_size_limit(path: str) -> int | None:
     return limit if limit - max(sizes) < _LARGEST_WRITE else None
 
 
-def _full(path: str) -> JournalError:
-    return JournalError(
+def _full(path: str) -> FullDiskError:
+    return FullDiskError(
         f"the disk of the journal {path} is full; {_KEPT}", hint="free some space and run the same command again"
     )
 

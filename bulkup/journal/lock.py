@@ -2,6 +2,9 @@
 
 A run holds two: `flock` on a file beside the journal, and a lock on the journal's own inode. The file can be removed
 during a run, and then a second run would create another one. The inode stays locked.
+
+The file beside the journal also keeps a little space of the disk while it is locked. On a full disk a run gives it up,
+so that the journal can still record how the run ended.
 """
 
 from __future__ import annotations
@@ -32,16 +35,18 @@ _OWN_BYTE = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class LockOptions:
-    """How often the lock is tried; times in seconds.
+    """How often the lock is tried, with times in seconds; and the space that its file keeps, in bytes.
 
     A command that checks for a running run holds a shared lock for microseconds, which must not make a run fail.
     Therefore the lock counts as held only after `tries` attempts, `try_interval` apart. A run that waits tries again
-    every `poll_interval`.
+    every `poll_interval`. The file keeps `reserve`, unless less than `least_free` is free: then the rows need it.
     """
 
     tries: int = 3
     try_interval: float = 0.02
     poll_interval: float = 0.5
+    reserve: int = 128 * 1024
+    least_free: int = 1024 * 1024
 
 
 _DEFAULTS = LockOptions()
@@ -58,6 +63,7 @@ class Lock:
         self.path = self._journal + ".lock"
         self._options = options
         self._fds: list[int] = []
+        self._reserve: tuple[int, int] | None = None  # the descriptor of the file, and its size without the reserve
 
     async def acquire(self, *, wait: bool, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Take the lock. Raises `JournalLockedError` if another run holds it, unless `wait`."""
@@ -73,8 +79,16 @@ class Lock:
 
     def release(self) -> None:
         """Release the lock, if it is held."""
+        self._shorten()
         while self._fds:
             os.close(self._fds.pop())
+
+    def free_reserve(self) -> None:
+        """Give the space that the lock has kept back to the disk, if it has kept any. It blocks."""
+        fd = self._shorten()
+        if fd is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(fd)  # some file systems use the space again only then
 
     def holder(self) -> str:
         """Return the process id that the last holder wrote, empty if it cannot be read."""
@@ -133,7 +147,20 @@ class Lock:
     def _write_process_id(self, fd: int) -> None:
         with contextlib.suppress(OSError):  # a full disk is reported by the journal; the lock is held anyway
             os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            line, disk = f"{os.getpid()}\n".encode(), os.fstatvfs(fd)
+            os.pwrite(fd, line, 0)
+            if disk.f_bavail * disk.f_frsize >= self._options.least_free:
+                self._reserve = fd, len(line)
+                os.pwrite(fd, b"\n" * (self._options.reserve - len(line)), len(line))
+
+    def _shorten(self) -> int | None:
+        """Remove the reserve from the file. Return its descriptor, None if there is no reserve."""
+        if self._reserve is None:
+            return None
+        (fd, size), self._reserve = self._reserve, None
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, size)
+        return fd
 
 
 def _flock(fd: int) -> bool:

@@ -27,7 +27,7 @@ def last_run_object(
 ) -> dict[str, Any] | None:
     """Return how the last run ended for programs, None if the files of `bulkup failures` say all of it.
 
-    `record` is what the run noted of itself, `journal` the path of the journal, and `groups` says whether there are
+    `record` is the record of the run, `journal` the path of the journal, and `groups` says whether there are
     failed files. There is an object after an error, for a run that was cut off, and for an empty source. There is one
     for a complete run beside failed files too, because it has not met them.
     """
@@ -62,7 +62,7 @@ def last_run_object(
 def last_run_lines(
     last: RunRow | None, record: RunRecord | None, options: JournalOptions, journal: str, *, groups: bool
 ) -> Iterator[str]:
-    """Yield what `last_run_object` returns as lines, none if it returns None."""
+    """Yield the same as lines for people, none where `last_run_object` returns None."""
     found = last_run_object(last, record, options, journal, groups=groups)
     if found is None or last is None:
         return

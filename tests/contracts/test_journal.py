@@ -51,6 +51,7 @@ from bulkup.errors import JournalError, JournalLockedError
 from bulkup.journal import Claim, Destination, Journal, Lock, Reader, prune, read_only_view
 from bulkup.journal.database import migrate, migrations, open_for_writing, sqlite_errors
 from bulkup.journal.error_mapping import DamagedJournalError
+from bulkup.journal.lock import LockOptions
 from bulkup.journal.reader import ReaderOptions
 from bulkup.journal.ticket_text import without_secrets
 from bulkup.journal.writer import Statement, Writer
@@ -440,6 +441,28 @@ async def test_a_check_for_a_run_does_not_block_a_run(path: Path) -> None:
             assert Lock(str(path)).is_held()
     finally:
         os.close(prober)
+
+
+@pytest.mark.parametrize(("least_free", "kept"), [(0, 4096), (1 << 62, 0)], ids=["space", "little space"])
+async def test_the_lock_keeps_space_for_the_end_of_a_run(path: Path, least_free: int, kept: int) -> None:
+    """While it is held, until the space is given up. A disk with little space is left alone."""
+    file, options = Path(f"{path}.lock"), LockOptions(reserve=4096, least_free=least_free)
+    line = f"{os.getpid()}\n".encode()
+    for _ in range(2):
+        with Lock(str(path), options) as lock:
+            await lock.acquire(wait=False, sleep=anyio.sleep)
+            assert file.stat().st_size == max(kept, len(line))
+            assert lock.holder() == str(os.getpid())
+            with Lock(str(path)) as second, pytest.raises(JournalLockedError, match=str(os.getpid())):
+                await second.acquire(wait=False, sleep=anyio.sleep)
+            assert file.stat().st_size == max(kept, len(line))
+        assert file.read_bytes() == line
+    with Lock(str(path), options) as lock:
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+        for _ in range(2):
+            lock.free_reserve()
+            assert file.read_bytes() == line
+        assert lock.is_held()
 
 
 _HOLDER = """

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e_world import TIMEOUT, TOKEN, Answer, World, answering, run, started, wait_for
+from e2e_world import TIMEOUT, TOKEN, Answer, World, answering, ended, run, started, wait_for
 from secret_search import found_in
 
 
@@ -27,16 +27,53 @@ def world(tmp_path: Path) -> World:
     return world
 
 
+@contextlib.contextmanager
+def mounted(place: Path, size: bytes) -> Iterator[Path]:
+    """Mount a file system of some size."""
+    place.mkdir()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.geteuid() != 0 or libc.mount(b"tmpfs", os.fsencode(place), b"tmpfs", 0, b"size=" + size) != 0:
+        pytest.skip("only root may mount the file system that this test fills")
+    try:
+        yield place
+    finally:
+        libc.umount2(os.fsencode(place), 2)
+
+
 @pytest.fixture
 def small_disk(world: World) -> Iterator[Path]:
     """Mount a file system of 256 KiB."""
-    place = world.root / "small"
-    place.mkdir()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if os.geteuid() != 0 or libc.mount(b"tmpfs", os.fsencode(place), b"tmpfs", 0, b"size=256k") != 0:
-        pytest.skip("only root may mount the file system that this test fills")
-    yield place
-    libc.umount2(os.fsencode(place), 2)
+    with mounted(world.root / "small", b"256k") as place:
+        yield place
+
+
+def fill_up(folder: Path) -> None:
+    """Fill the file system of a folder to the last block."""
+    with contextlib.suppress(OSError), open(folder / "filler", "wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+
+
+def test_the_end_of_a_run_is_recorded_on_a_full_disk(world: World) -> None:
+    """Another program fills the disk during the run. `failures` still has the error, from the reserve of the lock."""
+    with mounted(world.root / "small", b"32m") as place:
+        world.journal = place / "journal.sqlite3"
+        options = ["--provider", "local", "--store", str(world.store), "--journal", str(world.journal)]
+        with started("upload", str(world.source), "--bwlimit", "50k", *options) as process:
+            wait_for(lambda: world.settled() > 5)
+            fill_up(place)
+            done = ended(process)
+        assert done.code == 7
+        assert "is full" in done.err
+        (run_row, *_) = run("runs", "--json", "--journal", str(world.journal)).expect(0).lines
+        assert (run_row["exit_code"], run_row["summary"]["exit_code"]) == (7, 7)
+        said = run("failures", "--journal", str(world.journal)).expect(0).out
+        assert "ended with 7" in said
+        assert "is full" in said
+        assert "free some space" in said
+        (place / "filler").unlink()
+        world.upload(*options).expect(0)
+        world.verify()
 
 
 def test_a_full_disk(world: World, small_disk: Path) -> None:
@@ -201,10 +238,10 @@ def test_a_flipped_bit_in_a_ticket_prints_no_signed_url(with_tickets: tuple[Worl
     done = world.upload(*world.to("http://127.0.0.1:9"), "--log-level", "debug", env=TOKEN)
     done.expect(7, "is damaged", "a copy is kept")
     readers = [run(command, "--journal", str(world.journal)) for command in ("status", "manifest", "orphans")]
-    for ended in (done, *readers):
-        assert found_in(ended.out + ended.err, signatures) == []
-        assert "/put/" not in ended.out + ended.err
-        assert "Traceback" not in ended.err
+    for one in (done, *readers):
+        assert found_in(one.out + one.err, signatures) == []
+        assert "/put/" not in one.out + one.err
+        assert "Traceback" not in one.err
     assert world.journal.read_bytes() == bytes(damaged)
     (copy,) = (each for each in world.root.glob("*.damaged-*") if not each.name.endswith(("-wal", "-shm")))
     assert copy.read_bytes() == bytes(damaged)
