@@ -386,7 +386,7 @@ async def test_workers_may_fetch_the_credentials_themselves(here: World) -> None
     assert not any(TOKEN.encode() in setup.content for setup in setups)
 
 
-async def test_a_worker_without_the_credentials_gets_no_files(here: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_worker_without_the_credentials_gets_no_files(here: World, logged: list[str]) -> None:
     here.write_many(40)
     cluster = cluster_of(here)
     without, others = cluster.fleet.all
@@ -397,8 +397,9 @@ async def test_a_worker_without_the_credentials_gets_no_files(here: World, caplo
     assert summary.exit_code == ExitCode.OK
     here.assert_uploaded()
     assert [row.name for row in rows] == [others.name]
-    assert f"worker {without.name} cannot be used: token: env:SERVICE_KEY is not set" in caplog.text
-    assert "set the environment variable SERVICE_KEY" in caplog.text
+    (warning,) = [line for line in logged if "cannot be used" in line]
+    assert f"worker {without.name} cannot be used: token: env:SERVICE_KEY is not set" in warning
+    assert "set the environment variable SERVICE_KEY" in warning
 
 
 async def test_a_cluster_without_the_credentials_ends_the_run(here: World) -> None:
