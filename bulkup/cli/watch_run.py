@@ -19,6 +19,7 @@ from bulkup.api import Summary, Uploader, composition
 from bulkup.api.control.control_server import serving
 from bulkup.api.uploader import JournalHold, PartOfWatch
 from bulkup.api.watch.folder_events import require_watchfiles
+from bulkup.api.watch.path_filter import read_path_filter
 from bulkup.api.watch.watch_check import check_watch
 from bulkup.api.watch.watch_controls import WatchControls
 from bulkup.api.watch.watch_plan import WatchOptions
@@ -156,6 +157,7 @@ class _Watch:
         made = Uploader(settings, profile=resolved.profile, config_file=resolved.config_file, watch=part)
         with anyio.CancelScope() as beginning:
             self._beginning = beginning
+            await self._filter_paths()
             async with made as uploader:
                 self._beginning, self._uploader = None, uploader
                 self._held.set()
@@ -173,6 +175,14 @@ class _Watch:
             before = SystemClock().now() - WatchOptions().kept
             await anyio.to_thread.run_sync(forget_old_runs, self._journal, before)
         return summary
+
+    async def _filter_paths(self) -> None:
+        """Read which changed paths begin a run. A source that is away for a moment changes nothing."""
+        with contextlib.suppress(UsageError):
+            found = await anyio.to_thread.run_sync(
+                read_path_filter, self._resolved.settings, self._journal, os.environ, abandon_on_cancel=True
+            )
+            self._watcher.filter_by(found)
 
     async def _carry_out(self, uploader: Uploader, resolved: ResolvedSettings) -> Summary:
         if self._resolved is not resolved:  # the profile was read again while the run was set up
@@ -247,6 +257,7 @@ class _Watch:
         self._controls.forget_bandwidth()
         if self._uploader is not None:
             self._uploader.limit_bandwidth(self._resolved.settings.bwlimit)
+        await self._filter_paths()
 
 
 def _settle(settings: Settings) -> float:

@@ -15,11 +15,13 @@ from structlog.testing import capture_logs
 
 from bulkup.api.run_summary import Summary
 from bulkup.api.watch.folder_events import EventsLostError, FolderEvent, Receive
+from bulkup.api.watch.path_filter import PathFilter
 from bulkup.api.watch.watch_plan import WatchOptions
 from bulkup.api.watch.watcher import FoundSource, Paths, TooNew, Watcher
 from bulkup.config.local_time import TimeOfDay
 from bulkup.errors import BulkupError, ExitCode, MachineError, ServiceError, UsageError
 from bulkup.model.log_events import LogEvent
+from bulkup.pipeline import ScanOptions
 
 ROOT, INNER = b"/data", b"/data/inner"
 OPTIONS = WatchOptions(settle=5.0, interval=10.0, most_pending=3)
@@ -318,3 +320,30 @@ async def test_a_longer_time_to_settle() -> None:
         assert watch.runs == [None]
         await watch.advance(40.0)
         assert watch.runs[1:] == [{ROOT: [b"a.mp4"]}]
+
+
+async def test_paths_that_a_run_would_not_take_begin_none() -> None:
+    """However many there are."""
+    watch = Watch()
+    watch.watcher.filter_by(PathFilter(ScanOptions(exclude=("*.log",)), {ROOT: (), INNER: ("*.txt",)}))
+    async with watch.watching():
+        watch.change(*(b"/data/%d.log" % number for number in range(10)), b"/data/inner/a.txt")
+        await watch.advance(60.0)
+        assert watch.runs == [None]
+        watch.change(b"/data/a.log", b"/data/a.txt")
+        await watch.advance(60.0)
+        assert watch.runs == [None, {ROOT: [b"a.txt"]}]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_other_patterns_mean_a_look_at_everything(deleted: bool) -> None:
+    """Once they have settled, for files that the earlier patterns have left out."""
+    watch = Watch()
+    watch.watcher.filter_by(PathFilter(ScanOptions(), {ROOT: (), INNER: ()}))
+    async with watch.watching():
+        watch.change(b"/data/inner/.bulkupignore", deleted=deleted)
+        watch.change(b"/data/a.mp4")
+        await watch.advance(4.0)
+        assert watch.runs == [None]
+        await watch.advance(60.0)
+        assert watch.runs == [None, None]

@@ -2,6 +2,7 @@
 
     pending_paths   paths that changed, until nothing has changed them for a while
     watch_plan      the next step: a run of all files, a run of settled ones, or a pause
+    path_filter     changed paths that a run would not take by their names
     folder_events   the events of the file system, by the package watchfiles
     watcher         connects these, and has the runs carried out
     watch_controls  the control socket over all runs of a watch

@@ -43,6 +43,7 @@ class FolderEvent:
 
     path: bytes
     deleted: bool = False
+    is_folder: bool = False
 
 
 class EventsLostError(Exception):
@@ -127,6 +128,8 @@ def _event(change: tuple[Change, str]) -> FolderEvent | None:
     """Return an event, None for a directory with only a new mode or time. Changes in it have events of their own."""
     kind, text = change
     path = os.fsencode(text)
-    if kind.name == "modified" and os.path.isdir(path):
+    is_folder = os.path.isdir(path)
+    if kind.name == "modified" and is_folder:
         return None
-    return FolderEvent(path, deleted=not os.path.lexists(path))  # of several events at once, the order is unknown
+    deleted = not os.path.lexists(path)  # of several events at once, the order is unknown
+    return FolderEvent(path, deleted, is_folder)

@@ -1,7 +1,7 @@
 """Carries out runs as files arrive, until it is stopped.
 
-    folder_events --> pending_paths --settled--> a run of these paths
-                                     '-lost---> a run of all files, as at the beginning and every night
+    folder_events --path_filter--> pending_paths --settled--> a run of these paths
+                                                  '-lost---> a run of all files, as at the beginning and every night
 
 Events are received before the first run begins, so nothing falls between the two. A file that a run found too new is
 pending again. While a run is under way, further paths become pending.
@@ -20,6 +20,7 @@ import anyio.to_thread
 
 from bulkup.api.run_summary import Summary
 from bulkup.api.watch.folder_events import INOTIFY_HINT, EventsLostError, FolderEvent, Receive, folder_events
+from bulkup.api.watch.path_filter import PathFilter
 from bulkup.api.watch.pending_paths import PendingPaths, Place
 from bulkup.api.watch.watch_plan import (
     Outlook,
@@ -90,6 +91,7 @@ class Watcher:
         self._timeout = timeout
         self._look = look or found_sources
         self._alarm = Alarm(timeout)
+        self._filter: PathFilter | None = None
         self._pending = PendingPaths(self._options.settle, self._options.most_pending)
         self._times = RunDistance(self._options)
         self._scan_wanted = True
@@ -117,6 +119,10 @@ class Watcher:
         """Replace the time without a change after which a file is sent."""
         self._pending.settle = seconds
         self._alarm.wake()
+
+    def filter_by(self, found: PathFilter) -> None:
+        """Leave out paths by this filter from now on, because a run would not take them."""
+        self._filter = found
 
     async def work(self) -> int:
         """Watch until `stop`, or until a run shows that the watch cannot go on. Return the exit code."""
@@ -152,7 +158,9 @@ class Watcher:
             self._rescan_at = next_time(self._rescan_time, self._clock.now(), self._local)
             await self._run(None)
         else:
-            await self._run(self._pending.take_settled(now))
+            places = self._pending.take_settled(now)
+            # Other patterns may take files that are there already.
+            await self._run(None if any(self._has_patterns(path) for _, path in places) else places)
 
     async def _run(self, places: Sequence[Place] | None) -> None:
         """Carry out a run of these paths, or of all files, and decide what it means."""
@@ -211,12 +219,19 @@ class Watcher:
             place = self._place(event.path)
             if place is None:
                 continue
-            if event.deleted:
+            if event.deleted and not self._has_patterns(place[1]):
                 self._pending.forget(place)
-            else:
+            elif self._is_wanted(place, is_folder=event.is_folder):
                 self._pending.change(place, now)
         self._watched.set()
         self._alarm.wake()
+
+    def _is_wanted(self, place: Place, *, is_folder: bool) -> bool:
+        number, path = place
+        return self._filter is None or self._filter.takes(self._roots[number], path, is_folder=is_folder)
+
+    def _has_patterns(self, path: bytes) -> bool:
+        return self._filter is not None and self._filter.is_ignore_file(path)
 
     def _place(self, path: bytes) -> Place | None:
         for start, number in self._inside:
