@@ -79,11 +79,16 @@ def _known_error(causes: list[BaseException]) -> BulkupError | None:
 
 def report_error(error: BulkupError, *, as_json: bool) -> None:
     """Print an error and its hint; with `as_json`, also as an object on standard output."""
-    print_error_line(f"bulkup: {printable_lines(error.message)}")
-    if error.hint:
-        print_error_line(f"  {printable_lines(error.hint)}")
+    for line in error_lines(error):
+        print_error_line(line)
     if as_json:
         sys.stdout.write(dumps(error_object(error)).decode() + "\n")
+
+
+def error_lines(error: BulkupError) -> list[str]:
+    """Return an error and its hint as people read them."""
+    lines = [f"bulkup: {printable_lines(error.message)}"]
+    return [*lines, f"  {printable_lines(error.hint)}"] if error.hint else lines
 
 
 def error_object(error: BulkupError) -> dict[str, Any]:

@@ -24,9 +24,12 @@ _OPTION = "--log-file"
 
 
 def log_to_errors(settings: Settings, console: ErrorConsole | None) -> LogTarget:
-    """Log on standard error, above a live view on the `console`, which shows progress itself. Return the target."""
+    """Log on standard error, above a live view on the `console`, if any. Return the target.
+
+    The view shows progress itself, and that a watch waits.
+    """
     level = "error" if settings.quiet else settings.log_level
-    hidden = () if console is None else (LogEvent.PROGRESS,)
+    hidden = () if console is None else (LogEvent.PROGRESS, LogEvent.WATCH_IDLE)
     errors = error_target(settings.log_format, level, console=console, hidden=hidden)
     log_to(errors)
     return errors

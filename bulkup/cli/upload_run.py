@@ -29,6 +29,7 @@ from bulkup.helpers.event_logger import EventLogger, log_fields
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.model.items import Result
 from bulkup.model.log_events import LogEvent
+from bulkup.model.progress import Progress
 from bulkup.reports.exit_code import exit_code, exit_code_text
 from bulkup.reports.json_lines import JsonLines
 from bulkup.reports.progress_log import ProgressLog
@@ -56,7 +57,7 @@ async def run_upload(resolved: ResolvedSettings, retry: bool = False) -> int:
     Raises an error, usually a BulkupError, if the run cannot start; it may be inside an exception group.
     """
     settings = resolved.settings
-    console = _live_console(settings)
+    console = live_console(settings)
     errors = log_to_errors(settings, console)
     notify_limit = settings.notify.limit if settings.notify is not None else 0.0
     reloads = resolved.profile is not None and not has_terminal()
@@ -119,7 +120,7 @@ def open_service_report() -> AbstractAsyncContextManager[ServiceReport | None]:
     return contextlib.nullcontext() if manager is None else reporting(manager)
 
 
-def _live_console(settings: Settings) -> ErrorConsole | None:
+def live_console(settings: Settings) -> ErrorConsole | None:
     """Return the console of the live view, None if none is wanted or standard error is no terminal."""
     if settings.quiet or (settings.json_output and sys.stdout.isatty()):
         return None
@@ -151,7 +152,7 @@ async def _run(
             signals.on_first = functools.partial(_stop, uploader, service)
             if service is not None:
                 service.progress = uploader.progress
-            with _display(uploader, settings, console) as show, log_fields(run=uploader.run_id):
+            with live_view(uploader.progress, settings, console) as show, log_fields(run=uploader.run_id):
                 async with (
                     _metrics(uploader, resolved) as note_end,
                     _control(uploader, resolved, signals) as note_code,
@@ -229,10 +230,16 @@ def _stop(uploader: Uploader, service: ServiceReport | None, code: ExitCode) -> 
 
 
 @contextlib.contextmanager
-def _display(
-    uploader: Uploader, settings: Settings, console: ErrorConsole | None
+def live_view(
+    progress: Callable[[], Progress | None],
+    settings: Settings,
+    console: ErrorConsole | None,
+    idle: Callable[[int], Sequence[str]] = lambda _: (),
 ) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
-    """Yield the function that shows a live view, if any, until it is cancelled. It begins anew after Ctrl-Z."""
+    """Yield the function that shows a live view, if any, until it is cancelled. It begins anew after Ctrl-Z.
+
+    `idle` returns the lines for a width while there is no progress.
+    """
     if console is None:
         yield anyio.sleep_forever
     else:
@@ -240,7 +247,7 @@ def _display(
         from bulkup.reports.display import ProgressDisplay  # noqa: PLC0415  # it imports rich
 
         ours = Foreground(sys.stderr.fileno()) if sys.stderr.isatty() else lambda: True
-        display = ProgressDisplay(console, uploader.progress, verbose=settings.verbose, ours=ours)
+        display = ProgressDisplay(console, progress, verbose=settings.verbose, idle=idle, ours=ours)
         with suspension(display.left):
             yield display.run_until_cancelled
 

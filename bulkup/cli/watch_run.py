@@ -24,15 +24,15 @@ from bulkup.api.watch.watch_check import check_watch
 from bulkup.api.watch.watch_controls import WatchControls
 from bulkup.api.watch.watch_plan import WatchOptions
 from bulkup.api.watch.watcher import Paths, TooNew, Watcher
-from bulkup.cli.error_report import failure_of, report_error
+from bulkup.cli.error_report import error_lines, failure_of, report_error
 from bulkup.cli.reloading import read_profile_again
 from bulkup.cli.run_logs import log_file, log_to_errors, logs_progress
 from bulkup.cli.run_metrics_export import check_metrics, exported_metrics
 from bulkup.cli.run_notifier import RunNotifier, open_notifier
 from bulkup.cli.signals import Signals, has_terminal
-from bulkup.cli.upload_run import open_service_report, written_report
+from bulkup.cli.upload_run import live_console, live_view, open_service_report, written_report
 from bulkup.config import ResolvedSettings, Settings, journal_path
-from bulkup.errors import ExitCode, UsageError
+from bulkup.errors import BulkupError, ExitCode, UsageError
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.event_logger import EventLogger, log_fields
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
@@ -41,7 +41,9 @@ from bulkup.model.log_events import LogEvent
 from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.formatting import count_text
 from bulkup.reports.json_lines import JsonLines
+from bulkup.reports.logs import print_above
 from bulkup.reports.progress_log import ProgressLog
+from bulkup.reports.watch_lines import WatchState, watch_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from bulkup.api.control.control_server import ControlServer
     from bulkup.cli.service_report import ServiceReport
     from bulkup.model.items import Result
+    from bulkup.model.progress import Progress
+    from bulkup.reports.error_console import ErrorConsole
 
 _log = EventLogger("bulkup")
 _FIXED = ("source", "journal", "rescan_at", "log_file", "metrics_file", "notify")  # in use from the beginning
@@ -63,10 +67,11 @@ async def run_watch(resolved: ResolvedSettings) -> int:
     require_watchfiles()
     if any(source.only is not None for source in composition.resolve_sources(settings)):
         raise UsageError("watch needs directories as sources", hint="name the directory of the file, and --include")
-    errors = log_to_errors(settings, None)
+    console = live_console(settings)
+    errors = log_to_errors(settings, console)
     notify_limit = settings.notify.limit if settings.notify is not None else 0.0
     reloads = resolved.profile is not None and not has_terminal()
-    with Signals(None, settings.grace + notify_limit, reloads=reloads) as signals:
+    with Signals(console, settings.grace + notify_limit, reloads=reloads) as signals:
         async with contextlib.AsyncExitStack() as stack:
             service = await stack.enter_async_context(open_service_report())
             notifier = await open_notifier(resolved, os.environ, signals, stack)
@@ -79,7 +84,7 @@ async def run_watch(resolved: ResolvedSettings) -> int:
 
                     check_report(resolved)
                 reduce_gc_frequency()
-                watch = _Watch(resolved, signals, service, notifier)
+                watch = _Watch(resolved, signals, service, notifier, console)
                 return await watch.work(_absolute(settings.source))
             except BaseException as error:
                 failure = failure_of(error)
@@ -92,12 +97,18 @@ class _Watch:
     """The runs of one watch."""
 
     def __init__(
-        self, resolved: ResolvedSettings, signals: Signals, service: ServiceReport | None, notifier: RunNotifier
+        self,
+        resolved: ResolvedSettings,
+        signals: Signals,
+        service: ServiceReport | None,
+        notifier: RunNotifier,
+        console: ErrorConsole | None,
     ) -> None:
         self._resolved = resolved
         self._signals = signals
         self._service = service
         self._notifier = notifier
+        self._console = console
         settings = resolved.settings
         self._lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
         self._hold = JournalHold()
@@ -106,7 +117,8 @@ class _Watch:
         self._beginning: anyio.CancelScope | None = None
         self._uploader: Uploader | None = None
         self._uploaded = 0
-        self._since = dt.datetime.now().astimezone()
+        self._last: dt.datetime | None = None
+        self._since = _local_now()
         self._was_good = True
         self._watcher: Watcher
         self._server: ControlServer | None = None
@@ -131,18 +143,21 @@ class _Watch:
         _log.info(LogEvent.WATCH_STARTED, sources=", ".join(map(os.fsdecode, sources)))
         if self._service is not None:
             self._service.waiting = self._status
+        view = live_view(self._progress, settings, self._console, self._idle_lines)
         try:
-            async with anyio.create_task_group() as beside:
-                beside.start_soon(self._serve_control)
-                self._signals.on_reload = lambda: reload_in(beside)
-                if self._signals.reload_wanted:
-                    reload_in(beside)
-                code = await watcher.work()
-                if self._server is not None:
-                    await self._server.end(code)
-                self._over.set()
-                self._signals.on_reload = None
-                beside.cancel_scope.cancel()
+            with view as show:
+                async with anyio.create_task_group() as beside:
+                    beside.start_soon(show)
+                    beside.start_soon(self._serve_control)
+                    self._signals.on_reload = lambda: reload_in(beside)
+                    if self._signals.reload_wanted:
+                        reload_in(beside)
+                    code = await watcher.work()
+                    if self._server is not None:
+                        await self._server.end(code)
+                    self._over.set()
+                    self._signals.on_reload = None
+                    beside.cancel_scope.cancel()
         finally:
             self._hold.release()
         if self._service is not None:
@@ -170,6 +185,8 @@ class _Watch:
         if summary is None:
             return None
         self._uploaded += summary.counters.uploaded
+        if summary.counters.uploaded:
+            self._last = _local_now()
         await self._report(summary, looked_at_all=paths is None)
         if paths is None:
             before = SystemClock().now() - WatchOptions().kept
@@ -194,7 +211,7 @@ class _Watch:
         async with contextlib.AsyncExitStack() as stack:
             note_end = None if metrics is None else await stack.enter_async_context(metrics)
             async with anyio.create_task_group() as beside:
-                if logs_progress(resolved.settings, None):
+                if logs_progress(resolved.settings, self._console):
                     beside.start_soon(ProgressLog(uploader.progress, at_end=False).run_until_cancelled)
                 summary = await uploader.run(None if self._lines is None else self._emit)
                 if note_end is not None:
@@ -209,7 +226,7 @@ class _Watch:
     async def _report(self, summary: Summary, *, looked_at_all: bool) -> None:
         good = summary.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE)
         if summary.error is not None:
-            report_error(summary.error, as_json=False)
+            self._print_error(summary.error)
         if self._lines is not None:
             await anyio.to_thread.run_sync(self._lines.summary, summary.as_dict(), abandon_on_cancel=True)
         if looked_at_all or (self._was_good and not good):
@@ -229,7 +246,26 @@ class _Watch:
     def _idle(self) -> None:
         if self._service is not None:
             self._service.progress = None
-        _log.info(LogEvent.WATCH_IDLE, files=self._uploaded, since=self._since.strftime("%Y-%m-%d %H:%M"))
+        since = self._since.strftime("%Y-%m-%d %H:%M")
+        text = f"{count_text(self._uploaded, 'file')} uploaded since {since}"
+        _log.info(LogEvent.WATCH_IDLE, text=text, files=self._uploaded, since=since)
+
+    def _progress(self) -> Progress | None:
+        """Return the progress of the run under way, None between two of them."""
+        return None if self._uploader is None else self._uploader.progress()
+
+    def _idle_lines(self, width: int) -> list[str]:
+        """Return the lines of a terminal between two runs."""
+        next_look = dt.datetime.fromtimestamp(self._watcher.rescan_at).astimezone()
+        state = WatchState(self._since, self._uploaded, self._last, next_look, self._controls.is_paused)
+        return watch_lines(state, _local_now(), width)
+
+    def _print_error(self, error: BulkupError) -> None:
+        """Print the error of a run, above the live view if there is one."""
+        if self._console is None:
+            report_error(error, as_json=False)
+        else:
+            print_above(self._console, "\n".join(error_lines(error)))
 
     def _status(self) -> str:
         """Return the line of the service manager between two runs."""
@@ -263,6 +299,10 @@ class _Watch:
 def _settle(settings: Settings) -> float:
     """Return the time in seconds without a change after which a file is sent."""
     return max(WatchOptions().settle, settings.min_age)
+
+
+def _local_now() -> dt.datetime:
+    return dt.datetime.now().astimezone()
 
 
 def _absolute(paths: Sequence[str]) -> list[bytes]:

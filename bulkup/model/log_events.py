@@ -43,7 +43,7 @@ class LogEvent(enum.StrEnum):
     FILES_NOT_UPLOADED = "files.not_uploaded", "{files:,} files in all are {status}; `bulkup manifest` lists them"
     WARNINGS_LEFT_OUT = "warnings.left_out", "of {number:,} warnings {warning} only the first were logged"
     WATCH_STARTED = "watch.started", "watching {sources}"
-    WATCH_IDLE = "watch.idle", "watching, {files:,} files uploaded since {since}"
+    WATCH_IDLE = "watch.idle", "watching, {text}"
     WATCH_PAUSED = "watch.paused", "the run broke off; its files are tried again in {seconds} s"
     WATCH_RUN_FAILED = "watch.run_failed", "a run could not start: {reason}"
     WATCH_BLIND = (

@@ -2,6 +2,7 @@
 
     display, progress_log    progress during a run, on a terminal and in the log; progress_rate computes its figures
     display_lines, live_view the lines of the display, and the view that draws them; progress_text has the words
+    watch_lines              the lines of a watch that waits
     summary, exit_code       the end of a run
     json_lines, json_text    `--json`, and text that is safe in it
     tables, manifest         rows of the journal; runs_list has the runs

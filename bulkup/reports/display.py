@@ -7,10 +7,11 @@ shown, without the files that were being sent.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 from rich.console import Console
+from rich.text import Text
 
 from bulkup.model.progress import Progress
 from bulkup.reports.display_lines import progress_lines
@@ -26,20 +27,25 @@ class ProgressDisplay:
 
     While the terminal is not `ours`, as after Ctrl-Z and `bg`, nothing is drawn. The next view begins below the text of
     the shell. The width may change at any time.
+
+    While there is no `progress`, as between the runs of a watch, the lines are those of `idle`, which is called with
+    the width.
     """
 
     def __init__(
         self,
         console: Console,
-        progress: Callable[[], Progress],
+        progress: Callable[[], Progress | None],
         *,
         verbose: bool = False,
+        idle: Callable[[int], Sequence[str]] = lambda _: (),
         ours: Callable[[], bool] = lambda: True,
         sleep: Sleep = anyio.sleep,
     ) -> None:
         self._console = console
         self._progress = progress
         self._verbose = verbose
+        self._idle = idle
         self._ours = ours
         self._sleep = sleep
         self._view = LiveView(console)
@@ -69,11 +75,18 @@ class ProgressDisplay:
 
     def _refresh_at_last(self) -> None:
         if self._ours():
-            self._draw(dataclasses.replace(self._progress(), sending=(), depths={}))
+            progress = self._progress()
+            self._draw(None if progress is None else dataclasses.replace(progress, sending=(), depths={}))
 
-    def _draw(self, progress: Progress) -> None:
+    def _draw(self, progress: Progress | None) -> None:
         width, height = self._console.size
-        self._view.show(progress_lines(progress, width, height - 1, verbose=self._verbose))
+        if progress is not None:
+            self._view.show(progress_lines(progress, width, height - 1, verbose=self._verbose))
+            return
+        lines = [Text(line) for line in self._idle(width)]
+        for line in lines:
+            line.truncate(max(1, width - 1), overflow="ellipsis")
+        self._view.show(lines[: max(1, height - 1)])
 
     def _guarded(self, action: Callable[[], None]) -> bool:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping
@@ -114,17 +115,19 @@ def _to_stream(stream: TextIO) -> _WriteLine:
     return write
 
 
-def _to_console(console: Console) -> _WriteLine:
+def print_above(console: Console, text: str) -> None:
+    """Print lines above the live view of a console. If its terminal is closed, it becomes quiet."""
     from rich.text import Text  # noqa: PLC0415  # only a terminal needs rich
 
-    def write(line: str) -> None:
-        try:
-            # Soft wrap keeps long lines whole, so that they can be searched and copied.
-            console.print(Text.from_ansi(line), soft_wrap=True)
-        except OSError:
-            console.quiet = True  # the console would otherwise keep all lines that it could not write
+    try:
+        # Soft wrap keeps long lines whole, so that they can be searched and copied.
+        console.print(Text.from_ansi(text), soft_wrap=True)
+    except OSError:
+        console.quiet = True  # the console would otherwise keep all lines that it could not write
 
-    return write
+
+def _to_console(console: Console) -> _WriteLine:
+    return functools.partial(print_above, console)
 
 
 def _has_colors(stream: TextIO) -> bool:

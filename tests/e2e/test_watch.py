@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from e2e_world import World, ended, run, started, wait_for
+from terminal_world import at_terminal
 
 OLD = time.time() - 3600
 
@@ -49,6 +50,24 @@ def test_a_watch_uploads_what_arrives_until_it_is_stopped(world: World, tmp_path
     assert world.verify() == 3
     assert not Path(f"{world.journal}.control").exists()
     world.upload(*world.local).expect(0)
+
+
+def test_a_watch_at_a_terminal(world: World) -> None:
+    """One line follows the runs. It says what the log says elsewhere, and an excluded file changes nothing."""
+    write(world.source / "before.mp4", "before")
+    with at_terminal("upload", str(world.source), *world.local, "--watch", "--exclude", "*.log", width=120) as terminal:
+        terminal.wait_for("watching since", "1 file uploaded, last ", "next look at all files 03:00")
+        (world.source / "camera.log").write_text("not wanted")
+        (world.source / "new.mp4").write_text("new")
+        terminal.wait_for("watching since", "2 files uploaded, last ")
+        rows = "\n".join(terminal.screen.text)
+        assert rows.count("watching since") == 1
+        assert rows.count("run started") == 2
+        assert "uploaded since" not in rows
+        terminal.type(b"\x03")
+        assert terminal.end() == 130
+        assert terminal.has_cursor()
+    assert world.settled() == 2
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,28 @@ async def test_the_view_ends_with_the_last_state(width: int) -> None:
     assert screen.cursor
 
 
+@pytest.mark.parametrize("width", [10, 40, 80])
+async def test_the_lines_of_a_watch_take_the_place_of_the_progress_between_runs(width: int) -> None:
+    screen, states = Screen(width), [None, HALF, HALF, None, None]
+    console = Console(file=screen, force_terminal=True, width=width, height=30, color_system=None)
+    seen = list[list[str]]()
+    rounds = Rounds(3, lambda: seen.append([row for row in screen.text if row]))
+
+    def idle(columns: int) -> list[str]:
+        return ["watching since 14:02", f"{columns} columns"]
+
+    await rounds.run(ProgressDisplay(console, lambda: states.pop(0), idle=idle, sleep=rounds.sleep))
+    seen.append([row for row in screen.text if row])
+    last = [
+        "watching since 14:02" if width > 20 else "watching…",
+        f"{width} colum…" if width == 10 else f"{width} columns",
+    ]
+    assert seen[0] == seen[3] == last
+    assert seen[1] == seen[2]
+    assert "watching" not in "".join(seen[1])
+    assert not states
+
+
 async def test_nothing_is_drawn_while_the_terminal_is_not_ours() -> None:
     """After Ctrl-Z and `bg` the shell has the terminal, and after `fg` the view begins below its text."""
     run, screen, owner = Run(), Screen(80), [True, False, False, True, True]

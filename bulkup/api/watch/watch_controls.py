@@ -45,6 +45,11 @@ class WatchControls:
         if self._paused:
             uploader.pause()
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether no file is sent until another request."""
+        return self._paused
+
     def forget_bandwidth(self) -> None:
         """Let later runs have the limit of the profile, which was read again."""
         self._changes.pop("bwlimit", None)

@@ -120,6 +120,11 @@ class Watcher:
         self._pending.settle = seconds
         self._alarm.wake()
 
+    @property
+    def rescan_at(self) -> float:
+        """When all files are looked at again, as a Unix time. 0 before `work`."""
+        return self._rescan_at
+
     def filter_by(self, found: PathFilter) -> None:
         """Leave out paths by this filter from now on, because a run would not take them."""
         self._filter = found
