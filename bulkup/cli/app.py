@@ -87,7 +87,8 @@ COMMANDS = {
         "Examine the basis of uploads: versions, limits, clock, sources, disk, journal, proxy, DNS and TLS.",
     ),
     "schedule": _Command(
-        "schedule.schedule_commands:schedule_app", "Have systemd, cron or launchd start an upload at certain times."
+        "schedule.schedule_commands:schedule_app",
+        "Have systemd, cron or launchd start an upload at certain times, or keep a watch running.",
     ),
     "notify": _Command("notify_commands:notify_app", "Send a test message to those who are notified of runs."),
     "man": _Command("man_page:man", "Print the manual page: `bulkup man | man -l -`."),

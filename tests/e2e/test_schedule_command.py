@@ -138,6 +138,47 @@ class TestSystemd:
         assert (line["next_run"], line["last_start"]) == ("2026-12-01T02:00:00.000Z", "2026-11-30T02:03:00.000Z")
         assert [one["exit_code"] for one in line["runs"]] == [0]
 
+    def test_a_watch_is_a_service_without_a_timer(self, machine: Machine) -> None:
+        given = ("--watch", "--config", str(machine.config), *self.CONFIG)
+        shown = machine.schedule("show", *given).expect(0).out
+        machine.schedule("install", *given).expect(0, "the watch works only while you are logged in")
+        (written,) = machine.files().values()
+        assert written.decode() in shown
+        (command,) = [line for line in written.decode().splitlines() if line.startswith("ExecStart=")]
+        assert shlex.split(command)[-1] == "--watch"
+        assert [call for call in machine.calls() if call.startswith("systemctl")][2:] == [
+            "systemctl --user enable bulkup-nightly.service",
+            "systemctl --user restart bulkup-nightly.service",
+        ]
+        machine.schedule("install", *AT, *given[1:]).expect(2, "is the watch of this profile")
+        machine.program("systemctl", "printf 'ActiveState=active\\nUnitFileState=enabled\\n'")
+        status = machine.schedule("status", profile=None).expect(0).out
+        assert "nightly: systemd, watches, running now" in status
+        assert "next run" not in status
+        (line,) = machine.schedule("status", "--json").expect(0).lines
+        assert (line["watch"], line["at"], line["weekdays"], line["next_run"]) == (True, [], None, None)
+        machine.calls()
+        assert "bulkup-nightly.service" in machine.schedule("remove", *self.CONFIG).expect(0).out
+        assert machine.files() == {}
+        assert machine.calls() == [
+            "systemctl --user disable --now bulkup-nightly.service",
+            "systemctl --user daemon-reload",
+            "systemctl --user reset-failed bulkup-nightly.service",
+        ]
+
+    def test_a_watch_does_not_take_the_place_of_a_schedule_with_times(self, machine: Machine) -> None:
+        machine.schedule("install", *AT, "--config", str(machine.config), *self.CONFIG).expect(0)
+        before = machine.files()
+        given = ("--watch", "--config", str(machine.config), *self.CONFIG)
+        machine.schedule("install", *given).expect(2, "is the schedule with times", "schedule remove")
+        assert machine.files() == before
+
+    def test_a_watch_needs_a_profile_that_can_be_watched(self, machine: Machine) -> None:
+        machine.config.write_text(machine.config.read_text() + 'until = "06:00"\n')
+        given = ("--watch", "--config", str(machine.config), *self.CONFIG)
+        machine.schedule("install", *given).expect(2, "watch cannot be combined with until")
+        assert (machine.files(), machine.calls()) == ({}, [])
+
     def test_if_systemd_does_not_answer_nothing_is_left(self, machine: Machine) -> None:
         machine.program("systemctl", 'case "$*" in *enable*) echo "no bus" >&2; exit 1;; esac')
         machine.schedule("install", *AT, "--config", str(machine.config), *self.CONFIG).expect(
@@ -314,6 +355,10 @@ def test_the_program_of_a_kind_that_is_not_installed_is_named(machine: Machine) 
         (("--at", "02:00", "--kind", "cron", "--run-as", "root"), "--run-as"),
         (("--at", "02:00", "--kind", "cron", "--name", "a b"), "--name"),
         (("--at", "02:00", "--kind", "cron", "--secret", "x"), "--secret"),
+        (("--kind", "systemd"), "--at is missing"),
+        (("--watch", "--at", "02:00", "--kind", "systemd"), "--watch has no --at"),
+        (("--watch", "--weekdays", "Mon", "--kind", "systemd"), "--watch has no --at"),
+        (("--watch", "--kind", "cron"), "cron starts programs at times"),
     ],
 )
 def test_wrong_options_are_refused(machine: Machine, options: tuple[str, ...], said: str) -> None:

@@ -120,3 +120,9 @@ def test_what_a_crontab_cannot_contain_is_refused(changes: dict[str, Any]) -> No
     with pytest.raises(UsageError) as caught:
         block_text(job(**changes))
     assert caught.value.hint
+
+
+def test_cron_cannot_have_a_watch() -> None:
+    with pytest.raises(UsageError, match="cannot keep a watch running") as raised:
+        block_text(job(times=None))
+    assert "--kind systemd or launchd" in raised.value.hint

@@ -37,6 +37,20 @@ def test_the_values_of_a_job() -> None:
     assert values["UserName"] == "backup"
 
 
+def test_a_watch_is_started_with_the_machine_and_after_a_failure() -> None:
+    text = plist_text(job(times=None), "/log")
+    values = plistlib.loads(text.encode())
+    assert "StartCalendarInterval" not in values
+    assert (values["RunAtLoad"], values["KeepAlive"], values["ThrottleInterval"]) == (
+        True,
+        {"SuccessfulExit": False},
+        60,
+    )
+    mark = read_mark(text.encode())
+    assert mark is not None
+    assert mark.is_watch
+
+
 def test_a_name_cannot_end_the_comment_with_the_mark() -> None:
     one = job(profile="a --> <plist> --", config="/x--y")
     text = plist_text(one, "/log")

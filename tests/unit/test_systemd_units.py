@@ -43,6 +43,8 @@ JOBS = [
     pytest.param(odd_job(), id="odd"),
     pytest.param(odd_job(is_system=True), id="of-the-system"),
     pytest.param(odd_job(is_system=True, user="backup", uses_temporary=True), id="as-another-user"),
+    pytest.param(odd_job(times=None), id="watch"),
+    pytest.param(odd_job(times=None, is_system=True), id="watch-of-the-system"),
 ]
 
 
@@ -117,7 +119,7 @@ def test_secrets_are_handed_over_as_credentials() -> None:
 
 
 def test_a_timer_makes_up_for_a_time_that_was_missed() -> None:
-    lines = timer_text(job(times=parse_times(["02:00", "14:00"], "Mon-Fri"), delay=60)).splitlines()
+    lines = timer_text(job(delay=60), parse_times(["02:00", "14:00"], "Mon-Fri")).splitlines()
     assert [line for line in lines if line.startswith("OnCalendar=")] == [
         "OnCalendar=Mon..Fri *-*-* 02:00:00",
         "OnCalendar=Mon..Fri *-*-* 14:00:00",
@@ -127,8 +129,26 @@ def test_a_timer_makes_up_for_a_time_that_was_missed() -> None:
 
 @pytest.mark.parametrize("given", JOBS)
 def test_every_unit_has_the_mark_of_its_job(given: ScheduledJob) -> None:
-    expected = Mark(given.profile, given.config, tuple(given.times.at_texts()), given.times.weekdays_text())
-    assert [read_mark(text.encode()) for text in unit_texts(given).values()] == [expected, expected]
+    if given.times is None:
+        marks = [Mark(given.profile, given.config, is_watch=True)]
+    else:
+        marks = [Mark(given.profile, given.config, tuple(given.times.at_texts()), given.times.weekdays_text())] * 2
+    assert [read_mark(text.encode()) for text in unit_texts(given).values()] == marks
+
+
+@pytest.mark.parametrize(("is_system", "target"), [(False, "default.target"), (True, "multi-user.target")])
+def test_a_watch_is_a_service_that_starts_with_the_machine_and_after_a_failure(is_system: bool, target: str) -> None:
+    """A stop in order, wrong settings and a journal in use end it. Its protection is that of a run."""
+    watch, usual = (service_text(job(times=times, is_system=is_system)).splitlines() for times in (None, job().times))
+    assert [line for line in watch if line not in usual and not line.startswith(("#", "Description="))] == [
+        "Restart=on-failure",
+        "RestartSec=60",
+        f"RestartPreventExitStatus={int(ExitCode.USAGE)} {int(ExitCode.LOCKED)}",
+        "[Install]",
+        f"WantedBy={target}",
+    ]
+    assert {"Type=notify", "WatchdogSec=600", "SystemCallFilter=@system-service"} <= set(watch)
+    assert list(unit_texts(job(times=None))) == ["bulkup-nightly.service"]
 
 
 @pytest.mark.parametrize(

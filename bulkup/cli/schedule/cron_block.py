@@ -14,10 +14,15 @@ _LONGEST_LINE = 990  # bytes; some crons cut or refuse lines of 1,000
 
 
 def block_text(job: ScheduledJob) -> str:
-    """Return the lines of a job. Raises UsageError if a crontab cannot contain a value.
+    """Return the lines of a job. Raises UsageError for a watch, or if a crontab cannot contain a value.
 
     The output is printed only after a bad night, so cron sends a mail only about one that needs it.
     """
+    if job.times is None:
+        raise UsageError(
+            "cron starts programs at times, and cannot keep a watch running",
+            hint="use --kind systemd or launchd, or a container that is restarted; or start runs often: --at for each",
+        )
     values = [f"{name}={shlex.quote(value)}" for name, value in job.environment.items()]
     upload = " ".join([*values, *map(shlex.quote, job.command), "--log-level warning"])
     command = _escaped(f"OUTPUT=$({upload} 2>&1) || {_AFTER_FAILURE}")

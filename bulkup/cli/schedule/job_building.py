@@ -33,13 +33,16 @@ _SECRET_TIMEOUT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ScheduleOptions:
-    """The options of the command. `secrets` are files by the variable that a profile takes a secret from."""
+    """The options of the command; a watch has no `times`.
+
+    `secrets` are files by the variable that a profile takes a secret from.
+    """
 
     profile: str
     config: str | None
     name: str
     kind: str
-    times: ScheduleTimes
+    times: ScheduleTimes | None
     delay: int
     is_system: bool
     user: str | None
@@ -63,6 +66,8 @@ def build_job(options: ScheduleOptions, environ: Mapping[str, str], program: str
     found = _loaded(options, environment)
     settings = found.settings
     _require_complete(settings, options.profile)
+    if options.times is None:
+        _require_watchable(settings)
     used = _secrets_of_run(settings, options.profile)
     credentials, notes = handed_over(used, options.secrets, options.kind)
     values = {name: _secret_in(path) for name, path in options.secrets.items()}
@@ -74,13 +79,14 @@ def build_job(options: ScheduleOptions, environ: Mapping[str, str], program: str
         run_commands=False,
     )
     command, config = bulkup_command(program), str(found.config_file)
+    watch = ("--watch",) if options.times is None else ()
     writable = written_folders(settings, options.profile, config, environment)
     read = [*settings.source, config, command[0], *writable, *(one.path for one in credentials)]
     job = ScheduledJob(
         name=options.name,
         profile=options.profile,
         config=config,
-        command=(*command, "upload", "--profile", options.profile, "--config", config),
+        command=(*command, "upload", "--profile", options.profile, "--config", config, *watch),
         environment=environment,
         credentials=tuple(credentials),
         writable=writable,
@@ -264,6 +270,14 @@ def _require_complete(settings: Settings, profile: str) -> None:
         raise UsageError(f"profile {shown} names no source", hint='write `source = ["/path"]` into it')
     if STANDARD_INPUT in (settings.files_from, settings.urls):
         raise UsageError(f"profile {shown} reads a list from standard input, which a schedule does not have")
+
+
+def _require_watchable(settings: Settings) -> None:
+    from bulkup.api.watch.folder_events import require_watchfiles  # noqa: PLC0415  # few schedules are watches
+    from bulkup.api.watch.watch_check import check_watch  # noqa: PLC0415  # the same
+
+    check_watch(settings)
+    require_watchfiles()
 
 
 def _secret_in(path: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import plistlib
 from typing import Any
 
+from bulkup.cli.schedule.schedule_times import ScheduleTimes
 from bulkup.cli.schedule.scheduled_job import ScheduledJob
 from bulkup.errors import UsageError
 
+_RESTART = 60  # seconds before a watch that failed is started again
 _LEVEL = 10  # the priority that systemd's unit has too
 
 
@@ -22,7 +24,7 @@ def plist_text(job: ScheduledJob, log: str) -> str:
         "Label": label_of(job.name),
         "ProgramArguments": list(job.command),
         "EnvironmentVariables": dict(job.environment),
-        "StartCalendarInterval": job.times.launchd_intervals(),
+        **_start(job.times),
         "ProcessType": "Background",
         "LowPriorityIO": True,
         "Nice": _LEVEL,
@@ -43,3 +45,10 @@ def plist_text(job: ScheduledJob, log: str) -> str:
         ) from error
     head, marked, rest = text.partition("<plist ")
     return f'{head}<!-- Written by "bulkup schedule install". {job.mark()} -->\n{marked}{rest}'
+
+
+def _start(times: ScheduleTimes | None) -> dict[str, Any]:
+    """Return when launchd starts a job: at times, or always if it is a watch. One that is stopped in order ends."""
+    if times is not None:
+        return {"StartCalendarInterval": times.launchd_intervals()}
+    return {"RunAtLoad": True, "KeepAlive": {"SuccessfulExit": False}, "ThrottleInterval": _RESTART}

@@ -74,7 +74,7 @@ class LaunchdSchedule:
             mark=mark,
             enabled=shown.returncode == 0,
             running=_RUNNING.search(shown.stdout) is not None,
-            next_run=parse_times(mark.at, mark.weekdays).next_time(time.time()),
+            next_run=None if mark.is_watch else parse_times(mark.at, mark.weekdays).next_time(time.time()),
             exit_code=None if last is None else int(last[1]),
         )
 

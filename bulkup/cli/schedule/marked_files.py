@@ -51,13 +51,19 @@ def marked_names(folder: str, begin: str, end: str) -> list[str]:
 def require_same_job(path: str, mark: Mark, job: ScheduledJob) -> None:
     """Raise UsageError if a file is about another profile, or about one in another configuration file.
 
-    A configuration file that does not exist any more was moved or removed.
+    A configuration file that does not exist any more was moved or removed. A watch does not take the place of a
+    schedule with times, whose timer would go on.
     """
     same_file = os.path.realpath(mark.config) == os.path.realpath(job.config) or not os.path.exists(mark.config)
     if mark.profile != job.profile or not same_file:
         raise UsageError(
             f"{printable(path)} is the schedule of profile {printable(mark.profile)} in {printable(mark.config)}",
             hint="give this schedule another name with --name",
+        )
+    if mark.is_watch != (job.times is None):
+        raise UsageError(
+            f"{printable(path)} is the {'watch' if mark.is_watch else 'schedule with times'} of this profile",
+            hint="a profile needs only one of the two; remove it first with `bulkup schedule remove`",
         )
 
 

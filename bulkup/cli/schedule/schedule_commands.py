@@ -15,7 +15,7 @@ from bulkup.cli.run_settings import current_folder
 from bulkup.cli.schedule.job_building import BuiltJob, ScheduleOptions, build_job, make_writable, secret_files
 from bulkup.cli.schedule.job_building import schedule_name as named
 from bulkup.cli.schedule.schedule_report import installed_lines, last_runs, state_json, state_lines
-from bulkup.cli.schedule.schedule_times import parse_times
+from bulkup.cli.schedule.schedule_times import ScheduleTimes, parse_times
 from bulkup.cli.schedule.scheduled_job import Mark
 from bulkup.cli.schedule.scheduler_choice import chosen_scheduler
 from bulkup.cli.schedule.schedulers import KINDS, Scheduler
@@ -27,7 +27,7 @@ from bulkup.reports.safe_text import printable
 schedule_app = typer.Typer(
     name="schedule",
     cls=QuickGroup,
-    help="Have systemd, cron or launchd start an upload at certain times.",
+    help="Have systemd, cron or launchd start an upload at certain times, or keep a watch running.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -35,7 +35,13 @@ schedule_app = typer.Typer(
 Profile = Annotated[str, typer.Option("--profile", "-p", metavar="NAME", help="The profile to upload.")]
 AnyProfile = Annotated[str | None, typer.Option("--profile", "-p", metavar="NAME", help="The profile; default: all.")]
 Config = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file.")]
-At = Annotated[list[str], typer.Option("--at", metavar="HH:MM", help="The local time of the start; may be repeated.")]
+At = Annotated[
+    list[str] | None,
+    typer.Option("--at", metavar="HH:MM", help="The local time of the start; may be repeated."),
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Instead of --at: keep `bulkup upload --watch` running, also after a restart.")
+]
 Weekdays = Annotated[
     str | None, typer.Option("--weekdays", metavar="DAYS", help="Mon-Fri, or Mon,Wed,Sat; default: every day.")
 ]
@@ -73,8 +79,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 @closed_output_is_success()
 def install(
     profile: Profile,
-    at: At,
+    at: At = None,
     weekdays: Weekdays = None,
+    watch: Watch = False,
     system: InSystem = None,
     config: Config = None,
     kind: Kind = None,
@@ -87,7 +94,9 @@ def install(
 
     Example: bulkup schedule install --profile nightly --at 02:00 --weekdays Mon-Fri
     """
-    scheduler, built = _built(profile, at, weekdays, system, config, kind, name, run_as, secret, random_delay)
+    scheduler, built = _built(
+        profile, _times(at, weekdays, watch=watch), system, config, kind, name, run_as, secret, random_delay
+    )
     job = built.job
     if job.is_system and scheduler.kind != "cron":
         make_writable(job)
@@ -101,8 +110,9 @@ def install(
 @closed_output_is_success()
 def show(
     profile: Profile,
-    at: At,
+    at: At = None,
     weekdays: Weekdays = None,
+    watch: Watch = False,
     system: InSystem = None,
     config: Config = None,
     kind: Kind = None,
@@ -112,7 +122,9 @@ def show(
     random_delay: RandomDelay = "5m",
 ) -> None:
     """Print the files or lines that `install` would write, and write nothing."""
-    scheduler, built = _built(profile, at, weekdays, system, config, kind, name, run_as, secret, random_delay)
+    scheduler, built = _built(
+        profile, _times(at, weekdays, watch=watch), system, config, kind, name, run_as, secret, random_delay
+    )
     for place, text in scheduler.rendered(built.job).items():
         typer.echo(f"# --- {printable(place)}\n{text}")
     _print_notes(built.notes)
@@ -170,8 +182,7 @@ def status(
 
 def _built(
     profile: str,
-    at: list[str],
-    weekdays: str | None,
+    times: ScheduleTimes | None,
     system: bool | None,
     config: str | None,
     kind: str | None,
@@ -182,12 +193,21 @@ def _built(
 ) -> tuple[Scheduler, BuiltJob]:
     """Return the service manager, and the job for it. Raises UsageError."""
     is_system = _is_system(system, run_as)
-    times, chosen, secrets = parse_times(at, weekdays), named(name, profile), secret_files(secret or [])
+    chosen, secrets = named(name, profile), secret_files(secret or [])
     scheduler = chosen_scheduler(kind, is_system=is_system, user=run_as)
     options = ScheduleOptions(
         profile, config, chosen, scheduler.kind, times, _delay(random_delay), is_system, run_as, secrets
     )
     return scheduler, build_job(options, os.environ, sys.argv[0])
+
+
+def _times(at: list[str] | None, weekdays: str | None, *, watch: bool) -> ScheduleTimes | None:
+    """Return the times of the options, None for a watch. Raises UsageError."""
+    if not watch:
+        return parse_times(at or (), weekdays)
+    if at or weekdays is not None:
+        raise UsageError("--watch has no --at and --weekdays", hint="a watch runs always; leave out one of them")
+    return None
 
 
 def _installed(

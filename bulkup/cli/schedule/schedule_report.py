@@ -54,22 +54,26 @@ def last_runs(mark: Mark, environ: Mapping[str, str], user: str | None) -> LastR
 
 def installed_lines(job: ScheduledJob, kind: str, places: Sequence[str]) -> Iterator[str]:
     """Yield the lines about a schedule that was installed."""
-    yield f"installed for {kind}: profile {job.profile} starts at {job.times.shown()}"
-    yield from (f"  {place}" for place in places)
-    yield f"next run: {local_text(job.times.next_time(time.time()))}" + (
-        f", or up to {duration_text(job.delay)} later" if kind == "systemd" and job.delay else ""
-    )
+    if job.times is None:
+        yield f"installed for {kind}: profile {job.profile} uploads what arrives, now and after each restart"
+        yield from (f"  {place}" for place in places)
+    else:
+        yield f"installed for {kind}: profile {job.profile} starts at {job.times.shown()}"
+        yield from (f"  {place}" for place in places)
+        yield f"next run: {local_text(job.times.next_time(time.time()))}" + (
+            f", or up to {duration_text(job.delay)} later" if kind == "systemd" and job.delay else ""
+        )
     named = "" if job.name == job.profile else f" --name {job.name}"
     yield f"see it with `bulkup schedule status --profile {shlex.quote(job.profile)}{named}`"
 
 
 def state_lines(name: str, kind: str, state: ScheduleState, last: LastRuns) -> Iterator[str]:
     """Yield the lines about the state and the last runs of a schedule."""
-    days = "" if state.mark.weekdays == "Mon-Sun" else f" on {state.mark.weekdays}"
-    yield f"{name}: {kind}, at {', '.join(state.mark.at)}{days}, {_enabled(state)}"
+    yield f"{name}: {kind}, {_begins(state.mark)}, {_enabled(state)}"
     yield f"  written to  {state.place}"
     yield f"  profile     {state.mark.profile} in {state.mark.config}"
-    yield f"  next run    {'not planned' if state.next_run is None else local_text(state.next_run)}"
+    if not state.mark.is_watch:
+        yield f"  next run    {'not planned' if state.next_run is None else local_text(state.next_run)}"
     yield f"  last start  {_last_start(kind, state)}"
     yield f"  journal     {last.journal or 'not known'}"
     if last.problem is not None:
@@ -89,7 +93,8 @@ def state_json(name: str, kind: str, state: ScheduleState, last: LastRuns) -> di
         "profile": state.mark.profile,
         "config": state.mark.config,
         "at": list(state.mark.at),
-        "weekdays": state.mark.weekdays,
+        "weekdays": state.mark.weekdays or None,
+        "watch": state.mark.is_watch,
         "enabled": state.enabled,
         "running": state.running,
         "next_run": time_text(state.next_run),
@@ -108,9 +113,18 @@ def local_text(moment: float) -> str:
     return f"{dt.datetime.fromtimestamp(moment):%a %Y-%m-%d %H:%M}"  # noqa: DTZ006  # as a schedule is written
 
 
+def _begins(mark: Mark) -> str:
+    if mark.is_watch:
+        return "watches"
+    days = "" if mark.weekdays == "Mon-Sun" else f" on {mark.weekdays}"
+    return f"at {', '.join(mark.at)}{days}"
+
+
 def _enabled(state: ScheduleState) -> str:
     if state.running:
         return "running now"
+    if state.mark.is_watch and state.enabled:
+        return "NOT running; its log says why"
     return "enabled" if state.enabled else "NOT enabled; run `bulkup schedule install` again"
 
 

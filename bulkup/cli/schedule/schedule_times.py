@@ -73,7 +73,7 @@ class ScheduleTimes:
 def parse_times(at: Sequence[str], weekdays: str | None) -> ScheduleTimes:
     """Return the times from the texts of options. Raises UsageError."""
     if not at:
-        raise UsageError("--at is missing", hint="name a local time: --at 02:00")
+        raise UsageError("--at is missing", hint="name a local time: --at 02:00; or --watch, to upload what arrives")
     times = {_time(text) for text in at}
     days = set(EVERY_DAY) if weekdays is None else {day for part in weekdays.split(",") for day in _days(part)}
     return ScheduleTimes(tuple(sorted(times)), tuple(sorted(days)))

@@ -24,7 +24,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledJob:
-    """An upload that a service manager starts.
+    """An upload that a service manager starts: at certain `times`, or as a watch (None), which it keeps running.
 
     `name` is that of its units, without the beginning `bulkup-`. `command` has the path of the program first.
     `writable` are the folders that the run writes to. `user` runs it, None for the user of the service manager.
@@ -39,7 +39,7 @@ class ScheduledJob:
     environment: Mapping[str, str]
     credentials: tuple[Credential, ...]
     writable: tuple[str, ...]
-    times: ScheduleTimes
+    times: ScheduleTimes | None
     delay: int
     stop_after: int
     is_system: bool
@@ -54,19 +54,24 @@ class ScheduledJob:
 
     def mark(self) -> str:
         """Return the mark, for a comment on one line."""
-        times = {"at": self.times.at_texts(), "weekdays": self.times.weekdays_text()}
-        text = json.dumps({"profile": self.profile, "config": self.config, **times})
+        values: dict[str, Any] = {"profile": self.profile, "config": self.config}
+        if self.times is None:
+            values["watch"] = True
+        else:
+            values |= {"at": self.times.at_texts(), "weekdays": self.times.weekdays_text()}
+        text = json.dumps(values)
         return f"bulkup-schedule: {text.replace('--', '-' + chr(92) + 'u002d')}"  # "--" would end a comment of XML
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The values in the mark of a file."""
+    """The values in the mark of a file. A watch has no times."""
 
     profile: str
     config: str
-    at: tuple[str, ...]
-    weekdays: str
+    at: tuple[str, ...] = ()
+    weekdays: str = ""
+    is_watch: bool = False
 
 
 def read_mark(content: bytes) -> Mark | None:
@@ -74,7 +79,10 @@ def read_mark(content: bytes) -> Mark | None:
     for found in _MARK.finditer(content.decode("utf-8", "surrogateescape")):
         try:
             read: Any = json.loads(found[1])
-            return Mark(str(read["profile"]), str(read["config"]), tuple(map(str, read["at"])), str(read["weekdays"]))
+            profile, config = str(read["profile"]), str(read["config"])
+            if read.get("watch") is True:
+                return Mark(profile, config, is_watch=True)
+            return Mark(profile, config, tuple(map(str, read["at"])), str(read["weekdays"]))
         except (ValueError, KeyError, TypeError):
             continue
     return None

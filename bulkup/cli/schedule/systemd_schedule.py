@@ -24,7 +24,15 @@ _NO_MANAGER = (
 )
 _ASKED = {
     "timer": ("Id", "ActiveState", "UnitFileState", "NextElapseUSecRealtime", "LastTriggerUSec"),
-    "service": ("Id", "ActiveState", "Result", "ExecMainStatus", "ExecMainStartTimestamp", "ExecMainExitTimestamp"),
+    "service": (
+        "Id",
+        "ActiveState",
+        "Result",
+        "ExecMainStatus",
+        "ExecMainStartTimestamp",
+        "ExecMainExitTimestamp",
+        "UnitFileState",
+    ),
 }
 _EXIT_FROM_SIGNAL = re.compile(r"core-dump|signal|watchdog|timeout")
 
@@ -44,24 +52,27 @@ class SystemdSchedule:
         return {os.path.join(self._folder, name): text for name, text in unit_texts(job).items()}
 
     def install(self, job: ScheduledJob) -> list[str]:
-        """Write the units, and enable the timer. If that fails, the files are as before."""
+        """Write the units, and enable the timer, or the service of a watch. If that fails, the files are as before."""
         texts = {path: text.encode() for path, text in self.rendered(job).items()}
-        is_new, timer = self.mark(job.name) is None, f"{job.unit}.timer"
+        is_new, unit = self.mark(job.name) is None, _started_unit(job.name, is_watch=job.times is None)
         with replaced_files(texts, job):
             try:
                 require(*self._systemctl, "daemon-reload", hint=_NO_MANAGER)
                 self._require_known_folder()
                 for action in ("enable", "restart"):
-                    require(*self._systemctl, action, timer, hint=_NO_MANAGER)
+                    require(*self._systemctl, action, unit, hint=_NO_MANAGER)
             except BulkupError:
                 if is_new:
-                    attempt(*self._systemctl, "disable", timer)
+                    attempt(*self._systemctl, "disable", *(("--now",) if job.times is None else ()), unit)
                 raise
-        return [] if self._is_system else list(_about_lingering())
+        return [] if self._is_system else list(_about_lingering("timer" if job.times is not None else "watch"))
 
     def names(self) -> list[str]:
-        """Return the names of the timers that bulkup wrote."""
-        return marked_names(self._folder, "bulkup-", ".timer")
+        """Return the names of the timers that bulkup wrote, and of its watches."""
+        services = marked_names(self._folder, "bulkup-", ".service")
+        found = {name: read_marked(self._paths(name)[1]) for name in services}
+        watches = [name for name, service in found.items() if service is not None and service[1].is_watch]
+        return sorted({*marked_names(self._folder, "bulkup-", ".timer"), *watches})
 
     def mark(self, name: str) -> Mark | None:
         """Return the mark of the timer, else of the service. Raises UsageError if one of them is of somebody else."""
@@ -69,13 +80,15 @@ class SystemdSchedule:
         return next((one[1] for one in found if one is not None), None)
 
     def remove(self, name: str) -> list[str]:
-        """Disable the timer, and remove the units. A run in progress is not stopped."""
-        if self.mark(name) is None:
+        """Disable the timer, and remove the units. A run in progress is not stopped, but a watch is."""
+        mark = self.mark(name)
+        if mark is None:
             return []
-        timer = f"bulkup-{name}.timer"
-        require(*self._systemctl, "disable", "--now", timer, hint=_NO_MANAGER)
-        # Else a schedule that is installed again much later would begin with the time that was "missed".
-        attempt(*self._systemctl, "clean", "--what=state", timer)
+        unit = _started_unit(name, is_watch=mark.is_watch)
+        require(*self._systemctl, "disable", "--now", unit, hint=_NO_MANAGER)
+        if not mark.is_watch:
+            # Else a schedule that is installed again much later would begin with the time that was "missed".
+            attempt(*self._systemctl, "clean", "--what=state", unit)
         removed = [path for path in self._paths(name) if remove_marked(path)]
         require(*self._systemctl, "daemon-reload", hint=_NO_MANAGER)
         attempt(*self._systemctl, "reset-failed", f"bulkup-{name}.service")
@@ -86,12 +99,17 @@ class SystemdSchedule:
         mark = self.mark(name)
         if mark is None:
             return None
-        timer, service = (self._shown(f"bulkup-{name}.{end}", _ASKED[end]) for end in ("timer", "service"))
+        service = self._shown(f"bulkup-{name}.service", _ASKED["service"])
+        if mark.is_watch:
+            timer, is_enabled = dict[str, str](), service.get("UnitFileState") == "enabled"
+        else:
+            timer = self._shown(f"bulkup-{name}.timer", _ASKED["timer"])
+            is_enabled = timer.get("UnitFileState") == "enabled" and timer.get("ActiveState") == "active"
         began = _time(service.get("ExecMainStartTimestamp"))
         return ScheduleState(
-            place=f"{self._paths(name)[0]}",
+            place=self._paths(name)[1 if mark.is_watch else 0],
             mark=mark,
-            enabled=timer.get("UnitFileState") == "enabled" and timer.get("ActiveState") == "active",
+            enabled=is_enabled,
             running=service.get("ActiveState") in ("active", "activating", "deactivating"),
             next_run=_time(timer.get("NextElapseUSecRealtime")),
             last_run=began or _time(timer.get("LastTriggerUSec")),
@@ -108,7 +126,7 @@ class SystemdSchedule:
                 hint="unset XDG_CONFIG_HOME for this command, or set it for systemd too",
             )
 
-    def _shown(self, unit: str, properties: tuple[str, ...]) -> Mapping[str, str]:
+    def _shown(self, unit: str, properties: tuple[str, ...]) -> dict[str, str]:
         shown = require(*self._systemctl, "show", unit, f"--property={','.join(properties)}", hint=_NO_MANAGER)
         lines = (line.partition("=") for line in shown.decode("utf-8", "replace").splitlines())
         return {name: value for name, _, value in lines}
@@ -122,7 +140,12 @@ def _user_folder() -> str:
     return os.path.join(configuration if os.path.isabs(configuration) else home_expanded("~/.config"), "systemd/user")
 
 
-def _about_lingering() -> Iterator[str]:
+def _started_unit(name: str, *, is_watch: bool) -> str:
+    """Return the unit that systemd starts by itself."""
+    return f"bulkup-{name}.{'service' if is_watch else 'timer'}"
+
+
+def _about_lingering(what: str) -> Iterator[str]:
     """Yield a note if the user's service manager ends with the user's last session."""
     if not has_program("loginctl"):
         return
@@ -133,7 +156,7 @@ def _about_lingering() -> Iterator[str]:
     done = attempt("loginctl", "show-user", user, "--property=Linger")
     if done.stdout.strip() != b"Linger=yes":
         yield (
-            "the timer works only while you are logged in; `loginctl enable-linger` (an administrator may have to "
+            f"the {what} works only while you are logged in; `loginctl enable-linger` (an administrator may have to "
             f"allow it: `sudo loginctl enable-linger {user}`) makes it work always"
         )
 

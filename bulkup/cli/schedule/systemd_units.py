@@ -1,15 +1,19 @@
-"""The text of systemd's units for a job: a service and its timer. Pure."""
+"""The text of systemd's units for a job: a service and its timer; a watch has a service alone. Pure."""
 
 from __future__ import annotations
 
 import os
 
+from bulkup.cli.schedule.schedule_times import ScheduleTimes
 from bulkup.cli.schedule.scheduled_job import ScheduledJob
 from bulkup.cli.schedule.systemd_text import command_line, plain, quoted
 
 WATCHDOG = 600  # seconds without a sign of life; a disk that does not answer for so long ends the run
 # 6: the run has stopped at its time limit, and the next one resumes. 143: `systemctl stop`, or the machine went down.
 GOOD_EXITS = (6, 143)
+# Wrong settings, and a journal that another run uses: a new start would not help.
+_LASTING_EXITS = (2, 5)
+_RESTART = 60  # seconds before a watch is started again
 
 # All of these work without namespaces, which a user's service manager may not be allowed to make.
 _HARDENING = """\
@@ -43,13 +47,15 @@ _NO_CAPABILITIES = "CapabilityBoundingSet="
 
 def unit_texts(job: ScheduledJob) -> dict[str, str]:
     """Return the text of each unit by its name. Raises UsageError if a unit cannot contain a value."""
-    return {f"{job.unit}.service": service_text(job), f"{job.unit}.timer": timer_text(job)}
+    service = {f"{job.unit}.service": service_text(job)}
+    return service if job.times is None else {**service, f"{job.unit}.timer": timer_text(job, job.times)}
 
 
 def service_text(job: ScheduledJob) -> str:
     """Return the service: the run, what it may do, and which exit codes are no failure."""
     program, *arguments = job.command
-    lines = [*_head(job), "[Unit]", f"Description=Upload with bulkup, profile {plain(job.profile or '-')}"]
+    what = "Upload with bulkup" if job.times is not None else "Upload with bulkup what arrives"
+    lines = [*_head(job), "[Unit]", f"Description={what}, profile {plain(job.profile or '-')}"]
     if job.is_system:
         lines += ["Wants=network-online.target", "After=network-online.target"]
     lines += [
@@ -67,6 +73,9 @@ def service_text(job: ScheduledJob) -> str:
         *(f"Environment={quoted(f'{name}={value}')}" for name, value in job.environment.items()),
         *(f"LoadCredential={one.name}:{plain(one.path)}" for one in job.credentials),
     ]
+    if job.times is None:
+        lasting = " ".join(map(str, _LASTING_EXITS))
+        lines += ["Restart=on-failure", f"RestartSec={_RESTART}", f"RestartPreventExitStatus={lasting}"]
     if job.user is not None:
         lines.append(f"User={plain(job.user)}")
     lines += ["", "# What the run may not do.", _HARDENING]
@@ -76,10 +85,12 @@ def service_text(job: ScheduledJob) -> str:
         if not job.uses_temporary:
             lines.append("PrivateTmp=yes")
         lines += [f"ReadWritePaths={quoted(path)}" for path in job.writable]
+    if job.times is None:
+        lines += ["", "[Install]", f"WantedBy={'multi-user' if job.is_system else 'default'}.target"]
     return "\n".join(lines) + "\n"
 
 
-def timer_text(job: ScheduledJob) -> str:
+def timer_text(job: ScheduledJob, times: ScheduleTimes) -> str:
     """Return the timer. A time that was missed, because the machine was off, is made up for."""
     lines = [
         *_head(job),
@@ -87,7 +98,7 @@ def timer_text(job: ScheduledJob) -> str:
         f"Description=Start the upload of bulkup's profile {plain(job.profile or '-')}",
         "",
         "[Timer]",
-        *(f"OnCalendar={event}" for event in job.times.on_calendar()),
+        *(f"OnCalendar={event}" for event in times.on_calendar()),
         "Persistent=true",
         f"RandomizedDelaySec={job.delay}",
         "",

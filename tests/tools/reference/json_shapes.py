@@ -413,6 +413,7 @@ class Schedule(Shape):
     config: str
     at: list[str]
     weekdays: str | None
+    watch: bool
     enabled: bool
     running: bool
     next_run: str | None
