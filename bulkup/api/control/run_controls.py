@@ -31,13 +31,17 @@ class RunControls:
         self._profile = profile
         self._began = (clock or SystemClock()).now() - uploader.progress().elapsed
         self.stop = stop
+        self._stop_asked = False
 
     def progress(self) -> dict[str, Any]:
         """Return the progress, with what identifies the run and its limits as they are now."""
         uploader, settings = self._uploader, self._uploader.settings
         limits = uploader.limits
+        # The run learns of a stop by a signal, a moment later than the client gets its answer.
+        state = {"state": "stopping"} if self._stop_asked else {}
         return {
             **progress_object(uploader.progress()),
+            **state,
             "profile": self._profile,
             "pid": os.getpid(),
             "journal": uploader.journal,
@@ -67,6 +71,7 @@ class RunControls:
         elif request.do == "resume":
             uploader.resume()
         elif request.do == "stop" and not request.now:
+            self._stop_asked = True
             self.stop(False)
         elif request.do == "bwlimit":
             uploader.limit_bandwidth(None if request.value is None else str(request.value))
