@@ -1,6 +1,7 @@
 """`bulkup dashboard`: a page on this machine about the journals of this user, and its server.
 
     dashboard_server    listens, and owns the rest; dashboard_options are its limits
+    page_connection     the connections of browsers, with their limits
     access              decides whether a request is answered; guard applies it
     handlers            the requests for data; request_parameters reads their parameters
     dashboard_state     state shared by the requests, and the task that watches the journals

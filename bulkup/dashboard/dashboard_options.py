@@ -13,7 +13,11 @@ class DashboardOptions:
     `progress_interval`. A stream of events sends a sign of life every `heartbeat`. A request for rows gets at most
     `page_rows` of them, and matches are counted up to `counted_matches`. An index that was not used for `index_kept` is
     dropped. After a change of the journal, an index is made anew, but not before as many seconds as the last one took,
-    during a run `index_rest` times as many. A list of chosen files has at most `chosen_files`.
+    during a run `index_rest` times as many. A list of chosen files has at most `chosen_files`. Where another program
+    has locked a journal, a look waits for it for `journal_wait`.
+
+    A page has `stream_patience` to take an event. There are at most `most_connections`, and one that sends no whole
+    request within `idle_connection` is closed.
     """
 
     watch_interval: float = 1.0
@@ -30,3 +34,7 @@ class DashboardOptions:
     retry_poll: float = 0.3
     kept_retries: int = 50
     most_streams: int = 20
+    journal_wait: float = 0.5
+    stream_patience: float = 30.0
+    most_connections: int = 200
+    idle_connection: float = 60.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import secrets
 import socket
 from collections.abc import Callable, Sequence
@@ -13,7 +12,6 @@ from typing import Self
 
 import anyio
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from bulkup.dashboard.access import AccessRules, loopback_hosts
 from bulkup.dashboard.dashboard_options import DashboardOptions
@@ -21,6 +19,7 @@ from bulkup.dashboard.dashboard_state import DashboardState
 from bulkup.dashboard.guard import add_headers, guard
 from bulkup.dashboard.handlers import Handlers
 from bulkup.dashboard.journal_list import JournalList
+from bulkup.dashboard.page_connection import serve
 from bulkup.dashboard.page_files import read_page_files
 from bulkup.dashboard.retry_jobs import RetryCommand, RetryJobs
 from bulkup.errors import MachineError
@@ -31,7 +30,6 @@ from bulkup.helpers.secrets import Secret
 _ADDRESS = "127.0.0.1"
 _TOKEN_BYTES = 32
 _CLOSE = 2.0  # seconds for requests under way
-_http_log = logging.getLogger("bulkup.dashboard.http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +96,12 @@ class DashboardServer:
         application.on_response_prepare.append(add_headers)
         Handlers(state, retries).add_to(application)
         application.router.add_get("/{path:.*}", read_page_files().handle)
-        runner = web.AppRunner(application, access_log=None, logger=_http_log, shutdown_timeout=_CLOSE)
+        runner = web.AppRunner(application, shutdown_timeout=_CLOSE)
         stack.push_async_callback(runner.cleanup)
         stack.callback(state.hub.close)
         await runner.setup()
-        await web.SockSite(runner, listener).start()
+        assert runner.server is not None  # since `setup`
+        stack.callback((await serve(runner.server, listener, config.options)).close)
         group.start_soon(state.watch)
 
     def _rules(self) -> AccessRules:
@@ -115,6 +114,7 @@ def _listening(port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((_ADDRESS, port))
+        listener.listen()  # from now on, no other user can have the port
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -123,11 +123,3 @@ def _listening(port: int) -> socket.socket:
         hint = "ports below 1024 belong to root" if error.errno == errno.EACCES else "name another one with --port"
         raise MachineError(f"cannot listen on port {port}: {error.strerror or error}", hint=hint) from error
     return listener
-
-
-def _no_malformed_request(record: logging.LogRecord) -> bool:
-    """Keep malformed requests out of the log: aiohttp quotes them, and they may contain the token."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-
-
-_http_log.addFilter(_no_malformed_request)

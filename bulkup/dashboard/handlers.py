@@ -15,7 +15,14 @@ from bulkup.dashboard.event_stream import stream_events
 from bulkup.dashboard.guard import RequestError, json_response
 from bulkup.dashboard.index_keeper import KeptIndex
 from bulkup.dashboard.journal_list import JournalView
-from bulkup.dashboard.request_parameters import ListRequest, ParameterError, chosen_keys, list_request, place_text
+from bulkup.dashboard.request_parameters import (
+    ListRequest,
+    ParameterError,
+    chosen_keys,
+    list_parameters,
+    list_request,
+    place_text,
+)
 from bulkup.dashboard.retry_jobs import RetryJobs
 from bulkup.dashboard.run_objects import (
     decoded_key,
@@ -154,18 +161,16 @@ class Handlers:
     async def _retry(self, request: web.Request) -> web.Response:
         view = await self._state.view(request.match_info["journal"])
         given = await _json_of(request)
-        sources = await self._state.read(view, lambda reader: {source.id: source.root for source in reader.sources()})
         if given.get("all") is True:
+            sources = await self._state.read(view, lambda reader: [source.root for source in reader.sources()])
             found = await self._state.indexes.find(view.path, _LONG_PATIENCE)
             number = 0 if isinstance(found, int) else sum(found.index.counts().get(state, 0) for state in NOT_UPLOADED)
-            return json_response(await self._retries.start(view, dict.fromkeys(sources.values()), number), 202)
+            return json_response(await self._retries.start(view, dict.fromkeys(sources), number), 202)
         keys = await self._chosen(view, given)
-        paths: dict[bytes, list[bytes]] = {}
-        for key in dict.fromkeys((key.source, key.path) for key in keys):
-            if key[0] in sources:
-                paths.setdefault(sources[key[0]], []).append(key[1])
+        paths = await self._state.read(view, _paths_to_retry(keys))
         if not paths:
-            raise RequestError(409, "files", "none of these files is in the journal any more", "load the list again")
+            message = "none of these files is left to retry"
+            raise RequestError(409, "files", message, "load the list again")
         return json_response(await self._retries.start(view, paths, sum(map(len, paths.values()))), 202)
 
     async def _control(self, request: web.Request) -> web.Response:
@@ -180,7 +185,10 @@ class Handlers:
                 return chosen_keys(given.get("files"), most)
             except ParameterError as error:
                 raise _bad(error) from None
-        wanted = _list_request(dict(given["list"] or {}), most)
+        try:
+            wanted = list_request(list_parameters(given["list"]), most)
+        except ParameterError as error:
+            raise _bad(error) from None
         found = await self._state.indexes.find(view.path, _LONG_PATIENCE)
         if isinstance(found, int):
             raise RequestError(409, "reading", "the journal is still being read", "try again in a moment")
@@ -226,6 +234,19 @@ def _file_objects(keys: tuple[FileKey, ...]) -> Callable[[Reader], list[dict[str
     def read(reader: Reader) -> list[dict[str, Any]]:
         runs = run_names(reader)
         return [file_object(key, row, runs) for key, row in rows_of(reader, keys)]
+
+    return read
+
+
+def _paths_to_retry(keys: list[FileKey]) -> Callable[[Reader], dict[bytes, list[bytes]]]:
+    """Return a function that finds the paths by source. A path that the journal does not have would be a new upload."""
+
+    def read(reader: Reader) -> dict[bytes, list[bytes]]:
+        found: dict[bytes, dict[bytes, None]] = {}
+        for _, row in rows_of(reader, keys):
+            if row.status in NOT_UPLOADED:
+                found.setdefault(row.source, {})[row.path] = None
+        return {source: list(paths) for source, paths in found.items()}
 
     return read
 

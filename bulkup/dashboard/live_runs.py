@@ -43,12 +43,12 @@ class LiveRuns:
     async def ask(self, view: JournalView, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the progress after a request to change a run. Raises `UsageError` if the run refuses it."""
         do = request.get("do")
-        if do not in _CHANGES:
+        if not isinstance(do, str) or do not in _CHANGES:
             raise UsageError("a run can be paused, resumed and stopped, and its limits changed; nothing else")
         fields = {"value": request.get("value")} if do in _WITH_VALUE else {}
         async with ControlClient(view.path) as run:
             answer = await run.ask(do, **fields)
-        value = self._value(view, answer.get("progress", {}))
+        value = self._value(view, answer)
         self._hub.publish("progress", view.id, value)
         return value
 
@@ -58,12 +58,17 @@ class LiveRuns:
                 try:
                     async with ControlClient(view.path) as run:
                         async for answer in run.watch(self._options.progress_interval):
-                            self._hub.publish("progress", view.id, self._value(view, answer.get("progress", {})))
+                            self._hub.publish("progress", view.id, self._value(view, answer))
                 except UsageError as error:
                     value = {"journal": view.id, "unavailable": True, "message": printable(error.message)}
                     self._hub.publish("progress", view.id, value)
                 await anyio.sleep(_AGAIN)
 
-    def _value(self, view: JournalView, progress: Mapping[str, Any]) -> dict[str, Any]:
-        sending = [{**file, "path": printable(str(file.get("path")))} for file in progress.get("sending", ())]
+    def _value(self, view: JournalView, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the progress in an answer. Raises `UsageError` where it has none: the run may be a later version."""
+        progress = answer.get("progress")
+        files = progress.get("sending", []) if isinstance(progress, dict) else None
+        if not isinstance(progress, dict) or not isinstance(files, list):
+            raise UsageError("the run's answer cannot be read: it may be another version")
+        sending = [{**file, "path": printable(str(file.get("path")))} for file in files if isinstance(file, dict)]
         return {**progress, "journal": view.id, "at": self._clock.now(), "sending": sending}

@@ -72,6 +72,19 @@ def chosen_keys(given: Any, most: int) -> list[FileKey]:
         raise ParameterError("files") from error
 
 
+def list_parameters(given: Any) -> dict[str, str]:
+    """Return the parameters of a list that came as JSON; null stands for one that is not given.
+
+    Raises `ParameterError`.
+    """
+    if not isinstance(given, dict):
+        raise ParameterError("list")
+    found = {name: value for name, value in given.items() if value is not None}
+    if not all(isinstance(value, str) for value in found.values()):
+        raise ParameterError("list")
+    return found
+
+
 def _states(text: str) -> frozenset[FileState]:
     found = frozenset[FileState]()
     for name in filter(None, text.split(",")):

@@ -185,7 +185,10 @@ def decoded_key(destination: str, source: str, path: str) -> FileKey:
         exact = base64.b64decode(path + "=" * (-len(path) % 4), altchars=b"-_", validate=True)
     except binascii.Error as error:
         raise ValueError("not a path") from error
-    return FileKey(int(destination), int(source), exact)
+    numbers = int(destination), int(source)
+    if max(map(abs, numbers)) >> 63:
+        raise ValueError("not a number of the journal")
+    return FileKey(*numbers, exact)
 
 
 def _title(view: JournalView, last: RunRow | None) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import logging
 import os
 import sqlite3
 import sys
@@ -15,6 +17,8 @@ import anyio
 import pytest
 from dashboard_world import QUICK, ROOT, AFile, Page, add_run, make_journal, no_retry, opened
 
+from bulkup.api.control.control_messages import Request
+from bulkup.api.control.control_server import serving
 from bulkup.dashboard.dashboard_server import DashboardConfig, DashboardServer
 from bulkup.dashboard.journal_list import journal_id
 from bulkup.errors import MachineError
@@ -186,6 +190,45 @@ async def test_another_host_and_another_origin_are_refused(page: Page) -> None:
             assert answer.status == 403
 
 
+async def test_a_page_of_another_port_of_this_machine_cannot_start_an_action(page: Page, journal: Path) -> None:
+    """It is of the same site, so a browser would give it cookies. Not even with the token may it act."""
+    address, kind = f"{page.url}api/journals/{journal_id(str(journal))}/retry", {"Content-Type": "text/plain"}
+    port = int(page.url.rstrip("/").rpartition(":")[2])
+    own = {**page.headers, "Origin": page.url.rstrip("/")}
+    async with aiohttp.ClientSession() as session:
+        for headers, status in (
+            ({**page.headers, "Origin": f"http://127.0.0.1:{port - 1}"}, 403),
+            ({**own, "Sec-Fetch-Site": "same-site"}, 403),
+            ({**own, "Host": f"localhost:{port}"}, 403),
+            ({**own, **kind}, 415),
+        ):
+            async with session.post(address, headers=headers, data='{"all": true}') as answer:
+                assert answer.status == status
+    assert (await page.get("overview"))["retries"] == []
+
+
+async def test_the_token_is_in_no_log_and_no_answer_and_no_cache_keeps_data(
+    page: Page, journal: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    name = journal_id(str(journal))
+    async with aiohttp.ClientSession() as session:
+        for path in ("", "js/api.js", "api/session", "api/overview", f"api/journals/{name}", "api/nothing"):
+            async with session.get(page.url + path, headers=page.headers) as answer:
+                assert page.token not in await answer.text() + str(answer.headers)
+                assert answer.headers["Cache-Control"] == ("no-store" if path.startswith("api") else "no-cache")
+                assert answer.headers["Referrer-Policy"] == "no-referrer"
+                assert "Set-Cookie" not in answer.headers
+    assert page.token not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["%2Fetc%2Fpasswd", "..%2fother.sqlite3", "nightly.sqlite3", "%00"])
+async def test_a_journal_is_named_by_its_id_alone(page: Page, name: str) -> None:
+    address = f"{page.url}api/journals/{name}"
+    async with aiohttp.ClientSession() as session, session.get(address, headers=page.headers) as answer:
+        assert answer.status == 404
+
+
 async def test_files_of_the_page_are_cached_by_their_content(page: Page) -> None:
     async with aiohttp.ClientSession() as session:
         async with session.get(page.url) as answer:
@@ -266,6 +309,106 @@ async def test_a_journal_that_changed_is_read_again(page: Page, journal: Path) -
             await anyio.sleep(0.02)
     stale = await page.get(address, 410, state="missed", after="999.0.0")
     assert stale["error"]["kind"] == "list"
+
+
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        ("retry", {"list": [1]}),
+        ("retry", {"list": "missed"}),
+        ("retry", {"list": {"state": 5}}),
+        ("retry", {"list": {"run": {"a": 1}}}),
+        ("retry", {"list": {"reason": ["x"], "reason_state": "failed"}}),
+        ("retry", {"files": [["9" * 40, 1, "YQ"]]}),
+        ("retry", {"files": {"0": [1, 1, "YQ"]}}),
+        ("retry", {"all": "yes"}),
+        ("control", {"do": ["pause"]}),
+        ("control", {"do": {}}),
+        ("control", {"do": "settings"}),
+        ("control", {"do": "watch"}),
+    ],
+)
+async def test_an_action_of_any_shape_gets_a_clear_refusal(
+    page: Page, journal: Path, action: str, body: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = f"{page.url}api/journals/{journal_id(str(journal))}/{action}"
+    headers = {**page.headers, "Origin": page.url.rstrip("/")}
+    async with aiohttp.ClientSession() as session, session.post(address, headers=headers, json=body) as answer:
+        assert answer.status in (400, 409)
+        assert (await answer.json())["error"]["message"]
+    assert "failed" not in caplog.text
+
+
+async def test_a_number_that_no_journal_has_is_no_file(page: Page, journal: Path) -> None:
+    address = f"journals/{journal_id(str(journal))}/files/{'9' * 40}/1/YQ"
+    assert (await page.get(address, 404))["error"]["kind"] == "file"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [b"../../etc/passwd", b"/etc/passwd", b"-rf", b"a/2.jpg\0secret", b"a/2.jpg\nsecret", b"new.jpg", b"", b"a/1.jpg"],
+)
+async def test_only_files_that_the_journal_has_left_can_be_retried(page: Page, journal: Path, path: bytes) -> None:
+    """Any other path would be a new upload, also of a file that the user excluded. a/1.jpg is uploaded."""
+    name = base64.urlsafe_b64encode(path).decode().rstrip("=")
+    refused = await page.post(f"journals/{journal_id(str(journal))}/retry", {"files": [[1, 1, name]]}, 409)
+    assert refused["error"]["kind"] == "files"
+    assert (await page.get("overview"))["retries"] == []
+
+
+async def test_names_that_look_like_options_or_lines_are_retried_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [b"--delete-after-upload", b"-rf", b"a\nb", b"\xff\xfe", b" ", b"#x", b"<script>"]
+    journal = make_journal(tmp_path / "state" / "nightly.sqlite3", [AFile(name, "failed") for name in names], runs=(1,))
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\nprintf '%s ' \"$@\" > {tmp_path}/arguments\ncat > {tmp_path}/list\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    async with opened(journal.parent, retry=lambda *_: []) as page:
+        name = journal_id(str(journal))
+        files = (await page.ready(f"journals/{name}/files"))["files"]
+        await page.post(f"journals/{name}/retry", {"files": [one["key"] for one in files]}, 202)
+        with anyio.fail_after(60):
+            while (await page.get("overview"))["retries"][0]["state"] == "running":
+                await anyio.sleep(0.05)
+    assert sorted((tmp_path / "list").read_bytes().split(b"\0")) == sorted([*names, b""])
+    assert "-rf" not in (tmp_path / "arguments").read_text().replace("--files-from", "")
+
+
+class OtherVersion:
+    """The controls of a run whose answers have another shape."""
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+
+    def stop(self, at_once: bool) -> None:
+        raise AssertionError(at_once)
+
+    def progress(self) -> Any:
+        return self._progress
+
+    def carry_out(self, request: Request) -> dict[str, Any]:
+        assert request.do == "pause"
+        return {"ok": True, "progress": self._progress}
+
+
+@pytest.mark.parametrize("progress", [None, [], "running", {"sending": None}, {"sending": {"path": 1}}])
+async def test_a_run_whose_answer_has_another_shape_ends_nothing(page: Page, journal: Path, progress: Any) -> None:
+    lock = Lock(str(journal))
+    await lock.acquire(wait=False, sleep=anyio.sleep)
+    connection = open_for_writing(str(journal))
+    add_run(connection, 3, None)
+    connection.close()
+    async with serving(str(journal), OtherVersion(progress)), page.events() as events:
+        with anyio.fail_after(30):
+            while (event := await anext(events))[0] != "progress":
+                pass
+        assert event[1]["unavailable"]
+        error = await page.post(f"journals/{journal_id(str(journal))}/control", {"do": "pause"}, 409)
+        assert "another version" in error["error"]["message"]
+        await page.get("overview")
+    lock.release()
 
 
 async def test_a_parameter_that_no_page_sends_is_refused(page: Page, journal: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 
 from bulkup.dashboard.access import HEADERS, AccessRules, loopback_hosts
@@ -38,6 +40,23 @@ def test_another_host_gets_nothing(host: str, path: str) -> None:
 )
 def test_a_missing_or_guessed_token_gets_no_data(given: str) -> None:
     assert kind("GET", "/api/overview", {**PAGE, "Authorization": given}) == "token"
+
+
+def test_the_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the time of an answer would tell how much of a guess is right."""
+    compared = list[tuple[bytes, bytes]]()
+
+    def compare(given: bytes, wanted: bytes) -> bool:
+        compared.append((given, wanted))
+        return True
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    assert kind("GET", "/api/overview", {**PAGE, "Authorization": "Bearer guess"}) is None
+    assert compared == [(b"Bearer guess", b"Bearer t0ken")]
+
+
+def test_the_token_cannot_be_printed() -> None:
+    assert "t0ken" not in f"{RULES} {RULES!r}"
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

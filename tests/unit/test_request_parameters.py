@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bulkup.dashboard.file_index import IndexQuery
-from bulkup.dashboard.request_parameters import ParameterError, chosen_keys, list_request, place_text
+from bulkup.dashboard.request_parameters import ParameterError, chosen_keys, list_parameters, list_request, place_text
 from bulkup.dashboard.run_objects import decoded_key, encoded_path
 from bulkup.journal.index_rows import FileKey
 from bulkup.model.states import NOT_UPLOADED, FileState
@@ -54,6 +54,16 @@ def test_other_parameters_are_refused(given: dict[str, str]) -> None:
         list_request(given, 100)
 
 
+@pytest.mark.parametrize("given", [None, [], "q", 7, [1], {"q": 5}, {"run": {}}, {"state": ["failed"]}, {"after": 1.5}])
+def test_a_list_that_came_as_json_has_texts_alone(given: Any) -> None:
+    with pytest.raises(ParameterError):
+        list_parameters(given)
+
+
+def test_null_stands_for_a_parameter_that_is_not_given() -> None:
+    assert list_parameters({"q": "a", "run": None}) == {"q": "a"}
+
+
 def test_a_place_comes_back_as_it_was_given() -> None:
     text = place_text(3, (9, 12))
     assert list_request({"after": text}, 10).query.after == (9, 12)
@@ -66,7 +76,21 @@ def test_any_path_passes_through_a_url(path: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [None, [], "all", [["1"]], [["a", 1, "YQ"]], [[1, 1, "?"]], [[1, 1, "YQ", 2]], [7], [[1, 1, "YQ"]] * 3]
+    "given",
+    [
+        None,
+        [],
+        "all",
+        [["1"]],
+        [["a", 1, "YQ"]],
+        [[1, 1, "?"]],
+        [[1, 1, "YQ", 2]],
+        [7],
+        [[1, 1, "YQ"]] * 3,
+        [["9" * 40, 1, "YQ"]],
+        [[1, -(1 << 63) - 1, "YQ"]],
+        [[1, 1, "é"]],
+    ],
 )
 def test_only_lists_of_keys_are_chosen_files(given: Any) -> None:
     with pytest.raises(ParameterError):
