@@ -7,6 +7,7 @@
     dashboard_state     state shared by the requests, and the task that watches the journals
     journal_list        finds the journals, with the state of each
     index_keeper        reads a journal into a file_index, which searches and sorts; name_search has its paths
+    run_figures         figures of summaries
     run_objects         runs, files and failures as the page gets them
     event_hub           events for the open pages; event_stream sends them to one
     live_runs           follows runs under way over their control sockets, and passes requests on

@@ -89,7 +89,7 @@ class DashboardServer:
         self._port = int(listener.getsockname()[1])
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
-        journals = JournalList(config.folder, config.journals, config.options.shown_runs)
+        journals = JournalList(config.folder, config.journals, config.options.shown_runs, config.options.journal_wait)
         state = DashboardState(group, journals, config.alike, self._clock, config.options)
         retries = RetryJobs(state, config.retry_command)
         application = web.Application(middlewares=[guard(self._rules)], client_max_size=config.options.largest_request)

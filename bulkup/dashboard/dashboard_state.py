@@ -19,6 +19,7 @@ from bulkup.dashboard.live_runs import LiveRuns
 from bulkup.dashboard.run_objects import journal_object
 from bulkup.helpers.clock import Clock
 from bulkup.journal import Reader
+from bulkup.journal.reader import ReaderOptions
 
 T = TypeVar("T")
 _THREADS = 4
@@ -68,7 +69,9 @@ class DashboardState:
 
     async def read(self, view: JournalView, function: Callable[[Reader], T]) -> T:
         """Run a function on a journal in a thread, with a reader of its own, and return its result."""
-        return await anyio.to_thread.run_sync(partial(_read, view.path, function), limiter=self._threads)
+        return await anyio.to_thread.run_sync(
+            partial(_read, view.path, self.options.journal_wait, function), limiter=self._threads
+        )
 
     async def in_thread(self, function: Callable[[], T]) -> T:
         """Return the result of a function that computes for longer than the loop may wait."""
@@ -85,6 +88,6 @@ class DashboardState:
             await anyio.sleep(self.options.watch_interval)
 
 
-def _read(path: str, function: Callable[[Reader], T]) -> T:
-    with Reader(path) as reader:
+def _read(path: str, busy_wait: float, function: Callable[[Reader], T]) -> T:
+    with Reader(path, options=ReaderOptions(busy_wait=busy_wait)) as reader:
         return function(reader)

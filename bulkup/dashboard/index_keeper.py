@@ -23,7 +23,7 @@ from bulkup.journal import Reader
 from bulkup.journal.index_rows import index_rows
 from bulkup.journal.reader import ReaderOptions
 
-_ROWS_PER_PAGE = ReaderOptions(rows_per_page=5000)
+_ROWS_PER_PAGE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +131,10 @@ class IndexKeeper:
     def _read(self, path: str, kept: _Kept, number: int) -> KeptIndex:
         signature, at = signature_of(path), self._clock.now()
         index = FileIndex(self._alike)
-        with Reader(path, options=_ROWS_PER_PAGE) as reader:
+        with Reader(path, options=ReaderOptions(_ROWS_PER_PAGE, self._options.journal_wait)) as reader:
             for row in index_rows(reader):
                 index.add(row)
-                if not len(index) % _ROWS_PER_PAGE.rows_per_page:
+                if not len(index) % _ROWS_PER_PAGE:
                     kept.read = len(index)
         index.seal()
         return KeptIndex(index, number, at, signature)

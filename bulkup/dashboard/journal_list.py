@@ -11,11 +11,14 @@ import os
 from collections.abc import Sequence
 
 from bulkup.config.profile_journal import profile_of_journal
+from bulkup.dashboard.run_figures import may_leave_files
 from bulkup.errors import BulkupError
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Lock, Reader
 from bulkup.journal.database import NewerJournalError, UnusedJournalError
-from bulkup.journal.error_mapping import DamagedJournalError
+from bulkup.journal.error_mapping import BusyJournalError, DamagedJournalError
+from bulkup.journal.index_rows import files_left
+from bulkup.journal.reader import ReaderOptions
 from bulkup.model.journal_rows import RunRow
 
 _END = ".sqlite3"
@@ -28,8 +31,10 @@ class JournalView:
     """A journal at one moment.
 
     `state` is one of `ready`, `running`, `empty` (no run has used it yet), `gone`, `foreign` (another user's),
-    `newer` (a later version), `damaged` and `unusable`. `message` and `hint` explain the last five. `profile` is the
-    name of its profile, and `config_file` the file that has it; both are None for a journal without one.
+    `newer` (a later version), `busy` (another program has locked it), `damaged` and `unusable`. `message` and `hint`
+    explain the last six. `profile` is the name of its profile, and `config_file` the file that has it; both are None
+    for a journal without one. `left` is the number of files that are not uploaded, counted only where the last run
+    alone does not tell whether there are some.
     """
 
     id: str
@@ -42,6 +47,7 @@ class JournalView:
     runs: tuple[RunRow, ...] = ()
     signature: Signature = ()
     holder: str = ""  # the process id of its run
+    left: int | None = None
 
     @property
     def readable(self) -> bool:
@@ -52,10 +58,11 @@ class JournalView:
 class JournalList:
     """The journals of the folder of this user, and those named in addition. Used by one thread at a time."""
 
-    def __init__(self, folder: str | None, named: Sequence[str], shown_runs: int) -> None:
+    def __init__(self, folder: str | None, named: Sequence[str], shown_runs: int, busy_wait: float) -> None:
         self._folder = folder
         self._named = tuple(map(os.path.abspath, named))
         self._shown_runs = shown_runs
+        self._options = ReaderOptions(busy_wait=busy_wait)  # a locked journal must not keep the others waiting
         self._known: dict[str, JournalView] = {}
 
     def look(self) -> dict[str, JournalView]:
@@ -97,6 +104,8 @@ class JournalList:
         except DamagedJournalError as error:
             return JournalView(name, path, "damaged", *_owner(path), error.message, error.hint, signature=signature)
         except BulkupError as error:
+            if isinstance(error, BusyJournalError) and before is not None and before.readable:
+                return before  # what is known of it is shown on
             state = _STATES.get(type(error), "unusable")
             return JournalView(name, path, state, *_owner(path), error.message, error.hint, signature=signature)
         except OSError as error:
@@ -105,16 +114,19 @@ class JournalList:
 
     def _read(self, name: str, path: str, signature: Signature, holder: str) -> JournalView:
         runs = []
-        with Reader(path) as reader:
+        with Reader(path, options=self._options) as reader:
             for run in reader.runs():
                 runs.append(run)
                 if len(runs) >= self._shown_runs:
                     break
+            left = files_left(reader) if may_leave_files(runs) else None
         state = "running" if runs and runs[0].running else "ready"
-        return JournalView(name, path, state, *_owner(path), runs=tuple(runs), signature=signature, holder=holder)
+        return JournalView(
+            name, path, state, *_owner(path), runs=tuple(runs), signature=signature, holder=holder, left=left
+        )
 
 
-_STATES: dict[type, str] = {NewerJournalError: "newer", UnusedJournalError: "empty"}
+_STATES: dict[type, str] = {NewerJournalError: "newer", UnusedJournalError: "empty", BusyJournalError: "busy"}
 _GONE = ("the journal was deleted or moved away", "start the dashboard again to forget it")
 _FOREIGN = "the journal belongs to another user"
 _FOREIGN_HINT = "start the dashboard as that user"

@@ -14,6 +14,7 @@ from typing import Any
 
 from bulkup.dashboard.file_index import ReasonGroup
 from bulkup.dashboard.journal_list import JournalView
+from bulkup.dashboard.run_figures import figure, missed_files
 from bulkup.errors import ExitCode
 from bulkup.journal.index_rows import FileKey
 from bulkup.model.journal_rows import FileRecord, ManifestRow, OrphanRow, RunRow
@@ -24,7 +25,6 @@ from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.json_text import public_remote_id, public_state
 from bulkup.reports.safe_text import printable, printable_path
 
-_MISSED = ("failed", "rejected", "changed", "unreadable", "remaining")
 _BAD = frozenset({None, ExitCode.USAGE, ExitCode.SERVICE, ExitCode.LOCKED, ExitCode.MACHINE})
 _WORDS: Mapping[int, str] = {
     ExitCode.OK: "Complete",
@@ -54,6 +54,7 @@ def journal_object(view: JournalView, *, with_runs: bool = True) -> dict[str, An
         "base_url": last.base_url if last is not None else None,
         "sources": [printable_path(root) for root in last.sources] if last is not None else [],
         "last_run": run_object(last) if last is not None else None,
+        "left": view.left,
         "runs": [run_object(run) for run in view.runs] if with_runs else [],
     }
 
@@ -61,8 +62,7 @@ def journal_object(view: JournalView, *, with_runs: bool = True) -> dict[str, An
 def run_object(run: RunRow) -> dict[str, Any]:
     """Return a run with the figures that lists show. Figures that are not known are null."""
     seconds = max(0.0, run.ended_at - run.started_at) if run.ended_at is not None else None
-    uploaded, size = _figure(run, "files", "uploaded"), _figure(run, "bytes", "uploaded")
-    missed = [number for name in _MISSED if (number := _figure(run, "files", name)) is not None]
+    uploaded, size = figure(run, "files", "uploaded"), figure(run, "bytes", "uploaded")
     return {
         "run": run.run,
         "started_at": run.started_at,
@@ -75,10 +75,10 @@ def run_object(run: RunRow) -> dict[str, Any]:
         "running": run.running,
         "provider": printable(run.provider),
         "sources": [printable_path(root) for root in run.sources],
-        "found": _figure(run, "files", "found"),
+        "found": figure(run, "files", "found"),
         "uploaded": uploaded,
-        "skipped": _figure(run, "files", "skipped"),
-        "missed": sum(missed) if missed else None,
+        "skipped": figure(run, "files", "skipped"),
+        "missed": missed_files(run),
         "bytes": size,
         "bytes_per_second": size / seconds if size is not None and seconds else None,
         "files_per_second": uploaded / seconds if uploaded is not None and seconds else None,
@@ -209,12 +209,6 @@ def _other_id(other: OrphanRow) -> dict[str, Any]:
         "superseded_by": printable(other.superseded_by) if other.superseded_by is not None else None,
         "kept_until": other.kept_until,
     }
-
-
-def _figure(run: RunRow, group: str, name: str) -> int | None:
-    figures: Any = (run.summary or {}).get(group)
-    number = figures.get(name) if isinstance(figures, Mapping) else None
-    return number if isinstance(number, int) else None
 
 
 def _full(source: bytes, path: bytes) -> bytes:

@@ -26,7 +26,7 @@ from bulkup.journal.unfolding import groups
 _CHECKED_UP_TO = 256 * 1024**2
 # `importlib.resources` would find it too, and its import takes a fiftieth of the CPU time of a start.
 _MIGRATIONS = os.path.join(os.path.dirname(__file__), "migrations")
-_BUSY_MS = 10_000
+BUSY_WAIT = 10.0  # seconds for the lock of another program
 _OLDEST_SQLITE = (3, 33, 0)  # UPDATE ... FROM
 _PLACES_SINCE = 2
 _GROUPS_SINCE = 5
@@ -74,12 +74,15 @@ def open_for_writing(path: str) -> sqlite3.Connection:
         return connection
 
 
-def open_for_reading(path: str) -> sqlite3.Connection:
-    """Open an existing journal for queries, which needs no lock. Raises `JournalError`."""
+def open_for_reading(path: str, busy_wait: float = BUSY_WAIT) -> sqlite3.Connection:
+    """Open an existing journal for queries, which needs no lock. Raises `JournalError`.
+
+    Where another program has locked it, each query waits for at most `busy_wait` seconds.
+    """
     if not os.path.exists(path):
         raise JournalError(f"there is no journal at {path}", hint="name it with --journal, or give its source")
     with sqlite_errors(path):
-        connection = _connect_to_read(path)
+        connection = _connect_to_read(path, busy_wait)
         try:
             _refuse_newer(connection, path, len(migrations()))
             _refuse_foreign(connection, path)
@@ -189,9 +192,9 @@ def _opened(folder: str) -> Iterator[int]:
         os.close(fd)
 
 
-def _connect_to_read(path: str) -> sqlite3.Connection:
+def _connect_to_read(path: str, busy_wait: float = BUSY_WAIT) -> sqlite3.Connection:
     check_for_reading(path)
-    connection = _connect(path, "ro")
+    connection = _connect(path, "ro", busy_wait)
     try:
         connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as error:
@@ -200,7 +203,7 @@ def _connect_to_read(path: str) -> sqlite3.Connection:
             raise
         # In a read-only folder SQLite cannot create the index that it needs to read a WAL journal. Without a log the
         # index would be empty.
-        return _connect(path, "ro&immutable=1")
+        return _connect(path, "ro&immutable=1", busy_wait)
     return connection
 
 
@@ -208,10 +211,10 @@ def _has_content(path: str) -> bool:
     return os.path.exists(path) and os.path.getsize(path) > 0
 
 
-def _connect(path: str, mode: str) -> sqlite3.Connection:
+def _connect(path: str, mode: str, busy_wait: float = BUSY_WAIT) -> sqlite3.Connection:
     uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode={mode}"  # a path need not be UTF-8
     return sqlite3.connect(
-        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000, cached_statements=512
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=busy_wait, cached_statements=512
     )
 
 

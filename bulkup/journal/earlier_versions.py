@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from bulkup.journal.database import open_for_reading, sqlite_errors
+from bulkup.journal.database import BUSY_WAIT, open_for_reading, sqlite_errors
 
 # By version: views that stand in for the tables of that version. They are temporary, so the file is not changed.
 _VIEWS = {
@@ -19,9 +19,12 @@ _VIEWS = {
 }
 
 
-def open_any_version(path: str) -> sqlite3.Connection:
-    """Open an existing journal of any version up to this one for queries, without a lock. Raises `JournalError`."""
-    connection = open_for_reading(path)
+def open_any_version(path: str, busy_wait: float = BUSY_WAIT) -> sqlite3.Connection:
+    """Open an existing journal of any version up to this one for queries, without a lock. Raises `JournalError`.
+
+    Where another program has locked it, each query waits for at most `busy_wait` seconds.
+    """
+    connection = open_for_reading(path, busy_wait)
     try:
         with sqlite_errors(path):
             (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -52,6 +52,10 @@ class FullDiskError(JournalError):
     """The disk of the journal is full, or a quota is used up."""
 
 
+class BusyJournalError(JournalError):
+    """Another program has locked the journal. No run does: it keeps no reader out."""
+
+
 def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
     """Return the error for the user. A damaged file is copied.
 
@@ -87,7 +91,7 @@ def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
             hint="change its permissions, or name another file with --journal",
         )
     if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return JournalError(
+        return BusyJournalError(
             f"cannot use the journal {path}: another program has locked it ({text}); {_KEPT}",
             hint="end that program, such as a backup or a shell of SQLite, and run the same command again",
         )

@@ -18,6 +18,7 @@ SELECT destination_id, source_id, path, state, size, attempts, error, uploaded_a
 FROM main.files WHERE (destination_id, source_id, path) > (?1, ?2, ?3)
 ORDER BY destination_id, source_id, path LIMIT ?4
 """
+_LEFT = "SELECT count(*) FROM main.files WHERE state IN ('failed', 'rejected', 'changed', 'unreadable')"
 _ROW = """
 SELECT s.root, d.provider, f.path, f.size, f.md5, f.state, f.remote_id, f.remote, f.etag, f.attempts, f.error,
        f.uploaded_at, f.kept_until, f.mtime_ns, f.ctime_ns, f.inode, f.device, f.run_id
@@ -64,6 +65,12 @@ def rows_of(reader: Reader, keys: Iterable[FileKey]) -> Iterator[tuple[FileKey, 
             with row_values(reader.path):
                 found = manifest_row(root, provider, row)
             yield key, found
+
+
+def files_left(reader: Reader) -> int:
+    """Return how many files were tried and are not uploaded. Reads the whole table. Raises `JournalError`."""
+    ((count,),) = reader.rows(_LEFT)
+    return int(count)
 
 
 def run_names(reader: Reader) -> dict[int, tuple[str, float]]:

@@ -16,7 +16,7 @@ import orjson
 
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.quick_dataclass import dataclass
-from bulkup.journal.database import row_values, sqlite_errors
+from bulkup.journal.database import BUSY_WAIT, row_values, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.digest_column import loaded_digest
 from bulkup.journal.earlier_versions import open_any_version
@@ -92,9 +92,10 @@ FROM files GROUP BY state
 
 @dataclass(frozen=True, slots=True)
 class ReaderOptions:
-    """How many rows a query reads at most."""
+    """How many rows a query reads at most, and the seconds that it waits for the lock of another program."""
 
     rows_per_page: int = 500
+    busy_wait: float = BUSY_WAIT
 
 
 _DEFAULTS = ReaderOptions()
@@ -107,7 +108,7 @@ class Reader:
         self.path = path
         self._options = options
         self._clock = clock or SystemClock()
-        self._connection = open_any_version(path)
+        self._connection = open_any_version(path, options.busy_wait)
         self._open_files = OpenFiles(self._connection)
 
     def __enter__(self) -> Self:
@@ -305,7 +306,22 @@ def _run_row(row: tuple[Any, ...], *, running: bool) -> RunRow:
     is_running = running and ended_at is None
     # Sums may exceed the 64 bits of orjson's integers.
     loaded = json.loads(summary, parse_constant=_refused) if summary else None
-    return RunRow(run, started_at, ended_at, exit_code, provider, base_url, roots, loaded, is_running, shard)
+    if not isinstance(run, str) or not isinstance(provider, str) or not isinstance(base_url, str):
+        raise TypeError("not a text")
+    if loaded is not None and not isinstance(loaded, dict):
+        raise TypeError("a summary is an object")
+    return RunRow(
+        run,
+        float(started_at),
+        None if ended_at is None else float(ended_at),
+        None if exit_code is None else int(exit_code),
+        provider,
+        base_url,
+        roots,
+        loaded,
+        is_running,
+        shard,
+    )
 
 
 def _refused(constant: str) -> Any:

@@ -180,7 +180,7 @@ async def test_a_run_begins_and_ends_while_the_page_is_open(browser: Browser, tm
         connection.close()
         lock.release()
         await expect(page.get_by_text("Nothing is running")).to_be_visible()
-        await expect(page.locator(".journal .badge")).to_have_text("Complete")
+        await expect(page.locator(".journal .badge")).to_have_text("Last run complete, 7 left")
 
 
 @pytest.mark.slow

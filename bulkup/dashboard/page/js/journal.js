@@ -5,7 +5,7 @@ import { h, replace, bone } from "./dom.js";
 import { count, files } from "./format.js";
 import { livePanel } from "./live.js";
 import { runTable, strip } from "./overview.js";
-import { againIn, badge, callout, head, headSkeleton, journalBadge, link, retryNotice, tabs } from "./parts.js";
+import { againIn, callout, head, headSkeleton, journalBadge, link, retryNotice, tabs } from "./parts.js";
 import { listen, retries } from "./store.js";
 
 const MISSED = ["failed", "rejected", "changed", "unreadable"];
@@ -13,7 +13,7 @@ const MISSED = ["failed", "rejected", "changed", "unreadable"];
 // The last run may have been a retry of a few files, so a complete one does not mean that none is left.
 export function journalMeta(journal) {
   const missed = MISSED.reduce((sum, one) => sum + ((journal.counts && journal.counts[one]) || 0), 0);
-  const standing = missed && journal.last_run && journal.last_run.outcome === "good" && journal.state === "ready" ? badge("partial", `Last run complete, ${count(missed)} left`) : journalBadge(journal);
+  const standing = journalBadge(journal.counts && journal.last_run && journal.last_run.outcome === "good" ? { ...journal, left: missed } : journal);
   return [standing, h("span", {}, journal.sources.join(", "), " → ", journal.provider || "?"), journal.config_file ? h("span", {}, "profile in ", h("code", {}, journal.config_file)) : null];
 }
 

@@ -3,15 +3,13 @@
 import { post } from "./api.js";
 import { h, replace, say } from "./dom.js";
 import { count, duration, files, filesRate, rate, size } from "./format.js";
-import { badge, link } from "./parts.js";
+import { link, stateBadge } from "./parts.js";
 import { listen, progress } from "./store.js";
-
-const STATES = { running: "Running", paused: "Paused", pausing: "Pausing", stopping: "Stopping", scanning: "Scanning" };
 
 // Returns the panel of a journal's run. `controls` adds the buttons, `linked` a link to the run's page.
 export function livePanel(journal, { linked = false, controls = false } = {}) {
   const run = journal.last_run ? journal.last_run.run : null;
-  const state = h("span", {}, badge("running", "Running"));
+  const state = h("span", {}, stateBadge(null));
   const text = h("span", { className: "muted" });
   const bar = h("div");
   const meter = h("div", { className: "progress", role: "progressbar", "aria-label": `Progress of ${journal.name}`, "aria-valuemin": 0, "aria-valuemax": 100 }, bar);
@@ -29,7 +27,7 @@ export function livePanel(journal, { linked = false, controls = false } = {}) {
       return;
     }
     if (value.unavailable) {
-      replace(state, badge("running", "Running"));
+      replace(state, stateBadge(null));
       text.textContent = "Its progress is not available";
       replace(figures, h("span", {}, value.message));
       if (form) form.enable(false);
@@ -37,14 +35,15 @@ export function livePanel(journal, { linked = false, controls = false } = {}) {
     }
     const known = value.percent !== null && value.percent !== undefined;
     const share = known ? value.percent : null;
-    replace(state, badge(value.state === "paused" ? "partial" : "running", STATES[value.state] || "Running"));
+    replace(state, stateBadge(value));
+    const counted = value.total_known && !value.scan_done; // by a walk ahead of the run, which has found fewer so far
     bar.style.width = `${share || 0}%`;
     if (known) meter.setAttribute("aria-valuenow", share); else meter.removeAttribute("aria-valuenow");
     text.textContent = known ? `${share} %${value.eta !== null && value.eta !== undefined ? `, about ${duration(value.eta)} left` : ""}` : `${files(value.files_total)} found so far`;
     const problems = (value.failed || 0) + (value.rejected || 0) + (value.changed || 0) + (value.unreadable || 0);
     replace(figures,
-      h("span", {}, h("b", {}, count(value.files_done)), ` of ${value.total_known ? "" : "at least "}${files(value.files_total)}`),
-      h("span", {}, h("b", {}, size(value.bytes_done)), ` of ${size(value.bytes_total)}`),
+      h("span", {}, h("b", {}, count(value.files_done)), ` of ${value.total_known ? "" : "at least "}${files(value.files_total)}${counted ? " counted" : ""}`),
+      h("span", {}, h("b", {}, size(value.bytes_done)), ` of ${value.total_known ? "" : "at least "}${size(value.bytes_total)}`),
       h("span", {}, h("b", {}, rate(value.bytes_per_second))),
       h("span", {}, h("b", {}, filesRate(value.files_per_second))),
       h("span", {}, h("b", {}, count(value.concurrency)), " workers"),

@@ -3,7 +3,7 @@
 import { h, replace, bone } from "./dom.js";
 import { count, dateTime, duration, files, rate, size } from "./format.js";
 import { livePanel } from "./live.js";
-import { journalBadge, link, outcome, statePage, time } from "./parts.js";
+import { journalBadge, link, outcome, runningBadge, statePage, time } from "./parts.js";
 import { journals, listen, loadOverview } from "./store.js";
 
 const STRIP = 24;
@@ -58,6 +58,7 @@ function card(journal) {
 
 function missed(run, journal) {
   if (run.running) return h("span", { className: "muted" }, "Under way");
+  if (journal.left) return h("a", { href: link("j", journal.id, "failures"), "data-key": `missed-${journal.id}` }, `${files(journal.left)} not uploaded`);
   if (!run.missed) return run.found === null ? h("span", { className: "muted" }, run.ended) : h("span", {}, `Last run: ${files(run.found)}, all uploaded`);
   return h("a", { href: link("j", journal.id, "failures"), "data-key": `missed-${journal.id}` }, `${files(run.missed)} not uploaded`);
 }
@@ -73,7 +74,7 @@ export function strip(runs) {
 export function runTable(runs, { journalColumn = true, caption = "Runs, the newest first" } = {}) {
   const columns = [["Ended", ""], journalColumn ? ["Profile", ""] : null, ["Started", ""], ["Took", "num"], ["Uploaded", "num"], ["Unchanged", "num wide"], ["Not uploaded", "num"], ["Data", "num wide"], ["Rate", "num wide"]].filter(Boolean);
   const rows = runs === null ? [1, 2, 3, 4, 5].map(() => h("tr", { "aria-hidden": "true" }, columns.map(([, kind]) => h("td", { className: kind }, bone("4rem"))))) : runs.map(({ run, journal }) => h("tr", {},
-    h("td", {}, outcome(run)),
+    h("td", {}, run.running ? runningBadge(journal.id) : outcome(run)),
     journalColumn ? h("td", {}, h("a", { href: link("j", journal.id) }, journal.name)) : null,
     h("td", { className: "when" }, h("a", { href: link("j", journal.id, "run", run.run), "data-key": `run-${run.run}` }, time(run.started_at))),
     h("td", { className: "num" }, duration(run.seconds)),

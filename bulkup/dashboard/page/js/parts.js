@@ -1,8 +1,9 @@
 // Pieces that several views share.
 
 import { Refused } from "./api.js";
-import { h, s, bone } from "./dom.js";
-import { dateTime, exactTime, iso, none } from "./format.js";
+import { h, replace, s, bone } from "./dom.js";
+import { count, dateTime, exactTime, iso, none } from "./format.js";
+import { listen, progress } from "./store.js";
 
 export const link = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;
 
@@ -24,6 +25,24 @@ export function outcome(run) {
   return h("span", { title: run.ended }, badge(run.outcome, run.word));
 }
 
+const RUN_STATES = { running: "Running", paused: "Paused", stopping: "Stopping", watching: "Waiting for changes" };
+
+// The state of a run under way, from its newest progress.
+export function stateBadge(value) {
+  const state = value && !value.unavailable ? value.state : "running";
+  return badge(state === "paused" ? "partial" : "running", RUN_STATES[state] || "Running");
+}
+
+// The same for a journal's run, wherever it is shown: it follows the progress.
+export function runningBadge(journal) {
+  return h("span", { "data-run-of": journal }, stateBadge(progress.get(journal)));
+}
+
+listen((kind, value) => {
+  if (kind !== "progress") return;
+  for (const one of document.querySelectorAll("[data-run-of]")) if (one.dataset.runOf === value.journal) replace(one, stateBadge(value));
+});
+
 const STATES = {
   uploaded: ["good", "Uploaded"], unverified: ["partial", "Unverified"], failed: ["bad", "Failed"], rejected: ["bad", "Rejected"],
   changed: ["partial", "Changed"], unreadable: ["bad", "Unreadable"], pending: ["running", "Pending"],
@@ -44,12 +63,13 @@ export function fileName(path) {
 const JOURNAL_STATES = {
   empty: ["", "Not used yet", "No run has used this journal."],
   gone: ["partial", "Deleted", ""], foreign: ["", "Another user's", ""], newer: ["partial", "Newer version", ""],
-  damaged: ["bad", "Damaged", ""], unusable: ["bad", "Cannot be read", ""],
+  busy: ["partial", "Locked", ""], damaged: ["bad", "Damaged", ""], unusable: ["bad", "Cannot be read", ""],
 };
 
 export function journalBadge(journal) {
   if (JOURNAL_STATES[journal.state]) return badge(...JOURNAL_STATES[journal.state].slice(0, 2));
-  return journal.state === "running" ? badge("running", "Running") : journal.last_run ? outcome(journal.last_run) : null;
+  if (journal.state === "running") return runningBadge(journal.id);
+  return journal.left ? badge("partial", `Last run complete, ${count(journal.left)} left`) : journal.last_run ? outcome(journal.last_run) : null;
 }
 
 function picture(kind) {
@@ -66,7 +86,7 @@ export function statePage(kind, title, texts, ...actions) {
   return h("section", { className: "state panel" }, picture(kind), h("h1", { tabindex: "-1" }, title), texts.filter(Boolean).map((text) => h("p", {}, text)), actions.length ? h("div", { className: "actions" }, actions) : null);
 }
 
-const TITLES = { gone: "This journal was deleted", foreign: "This journal belongs to another user", newer: "This journal is from a newer bulkup", damaged: "This journal is damaged", empty: "No run has used this journal", run: "This run is not in the journal any more", file: "This file is not in the journal", unknown: "There is nothing at this address" };
+const TITLES = { gone: "This journal was deleted", foreign: "This journal belongs to another user", newer: "This journal is from a newer bulkup", busy: "Another program has locked this journal", damaged: "This journal is damaged", empty: "No run has used this journal", run: "This run is not in the journal any more", file: "This file is not in the journal", unknown: "There is nothing at this address" };
 
 // Returns how soon a view asks again while the server reads the journal, or while it has read an older state of it.
 export const againIn = (value, running) => (value.reading === null && running ? 5000 : 700);

@@ -6,7 +6,7 @@ import { causeList } from "./files.js";
 import { h, replace, bone } from "./dom.js";
 import { count, duration, exactTime, files, filesRate, rate, size } from "./format.js";
 import { livePanel } from "./live.js";
-import { againIn, badge, callout, head, headSkeleton, link, outcome, readingText, retryNotice, sentence, time, withQuery } from "./parts.js";
+import { againIn, badge, callout, head, headSkeleton, link, outcome, readingText, retryNotice, runningBadge, sentence, time, withQuery } from "./parts.js";
 import { newestRetry } from "./journal.js";
 import { listen, samples } from "./store.js";
 
@@ -22,9 +22,9 @@ export async function runView(view, [id, , name]) {
     const summary = run.summary;
     const missed = run.missed || 0, remaining = (summary && summary.files && summary.files.remaining) || 0;
     view.show(h("div", {},
-      head(["Run of ", run.journal.name], [outcome(run), time(run.started_at), run.seconds === null ? null : `took ${duration(run.seconds)}`, h("span", {}, run.sources.join(", "), " → ", run.provider)],
+      head(["Run of ", run.journal.name], [run.running ? runningBadge(id) : outcome(run), time(run.started_at), run.seconds === null ? null : `took ${duration(run.seconds)}`, h("span", {}, run.sources.join(", "), " → ", run.provider)],
         missed > remaining && !run.running && run.newest ? h("a", { className: "button primary", href: withQuery(link("j", id, "failures"), { run: run.run }) }, `See the ${files(missed - remaining)} that failed`) : null),
-      run.running ? null : callout(run.outcome === "good" ? "good" : run.outcome === "bad" ? "bad" : "", verdict(run), run.error ? `${sentence(run.error)}${run.hint ? ` Next: ${sentence(run.hint)}` : ""}` : remaining ? `${files(remaining)} ${remaining === 1 ? "was" : "were"} not reached. The next run uploads them.` : null),
+      run.running ? null : callout(run.outcome === "good" ? "good" : run.outcome === "bad" ? "bad" : "", verdict(run), run.error ? `${sentence(run.error)}${run.hint ? ` Next: ${sentence(run.hint)}` : ""}` : [remaining ? `${files(remaining)} ${remaining === 1 ? "was" : "were"} not reached.` : null, cutShort(run) ? "It may not have looked at all files, so there can be more." : null, remaining || cutShort(run) ? "The next run uploads the rest." : null].filter(Boolean).join(" ") || null),
       retryNotice(newestRetry(id)),
       panel ? h("section", { className: "block" }, panel.element) : null,
       workers,
@@ -68,12 +68,15 @@ function verdict(run) {
   return `${run.ended[0].toUpperCase()}${run.ended.slice(1)} (exit code ${run.exit_code}).${run.missed ? ` ${files(run.missed)} not uploaded.` : ""}${end}`;
 }
 
+// A run that was stopped or met a limit counted the files ahead, but found only some of them.
+const cutShort = (run) => run.exit_code !== null && ![0, 1, 3].includes(run.exit_code);
+
 function figures(run, summary) {
   const tile = (name, value, sub, kind = "") => h("div", { className: "tile" }, h("dt", {}, name), h("dd", { className: kind }, value, sub ? h("span", { className: "sub" }, sub) : null));
   const of = summary.files || {}, bytes = summary.bytes || {};
   const missed = ["failed", "rejected", "changed", "unreadable", "remaining"].filter((one) => of[one]).map((one) => `${count(of[one])} ${one}`).join(", ");
   return h("dl", { className: "tiles" },
-    tile("Found", count(of.found), size(bytes.found)), tile("Uploaded", count(of.uploaded), size(bytes.uploaded)), tile("Unchanged", count(of.skipped), "since an earlier run"),
+    tile(cutShort(run) ? "Found before its end" : "Found", count(of.found), size(bytes.found)), tile("Uploaded", count(of.uploaded), size(bytes.uploaded)), tile("Unchanged", count(of.skipped), "since an earlier run"),
     tile("Not uploaded", count(run.missed), missed || "none", run.missed ? "bad-text" : ""), tile("Rate", rate(run.bytes_per_second), filesRate(run.files_per_second)), tile("Took", duration(run.seconds), summary.retries ? `${count(summary.retries)} retries` : "no retries"));
 }
 
