@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -111,8 +112,8 @@ def _opened_in_browser(address: str) -> Iterator[None]:
         return
     folder = os.environ.get("XDG_RUNTIME_DIR") or user_state_dir(os.environ)
     make_private_folder(folder)
-    path = os.path.join(folder, f"dashboard-{os.getpid()}.html")
-    with open(path, "w", encoding="utf-8", opener=open_private) as file:
+    path = os.path.join(folder, f"dashboard-{secrets.token_hex(8)}.html")
+    with open(path, "x", encoding="utf-8", opener=open_private) as file:  # new: nobody else has it open or owns it
         file.write(
             f'<!doctype html><meta http-equiv="refresh" content="0;url={address}"><a href="{address}">Open</a>\n'
         )
