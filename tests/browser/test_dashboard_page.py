@@ -109,6 +109,24 @@ async def test_a_tab_opened_from_the_page_gets_the_token_from_it(browser: Browse
 
 
 @pytest.mark.slow
+async def test_the_browser_keeps_the_token_for_this_tab_and_origin_alone(browser: Browser, tmp_path: Path) -> None:
+    """It is in no address of the history, in no cookie, and a page of another origin that asks for it gets none."""
+    failed_night(tmp_path)
+    async with opened(tmp_path) as client, shown(browser, client) as page:
+        await page.get_by_role("link", name="1 file not uploaded").click()
+        await settled(page)
+        await page.go_back()
+        await settled(page)
+        assert client.token not in page.url
+        assert client.token not in await page.evaluate("document.cookie + JSON.stringify(localStorage) + document.URL")
+        assert client.token not in await page.content()
+        other = await page.context.new_page()
+        await other.goto(client.url.replace("127.0.0.1", "localhost"))
+        await expect(other.get_by_role("heading", level=1)).to_have_text("Open the dashboard from the terminal")
+        assert client.token not in await other.evaluate("JSON.stringify(sessionStorage)")
+
+
+@pytest.mark.slow
 async def test_names_ids_and_messages_made_of_markup_stay_text(browser: Browser, tmp_path: Path) -> None:
     files = [AFile(f"{MARKUP}.jpg".encode(), MARKUP), AFile(b"x.jpg"), AFile(b"\xff\xfe" + MARKUP.encode())]
     journal = make_journal(tmp_path / f"{MARKUP.replace('/', '')[:60]}.sqlite3", files, runs=(1,), provider=MARKUP)
