@@ -166,6 +166,6 @@ async def test_the_control_socket_of_a_run(here: World) -> None:
             assert settings["settings"]["concurrency"] == 2
             assert here.config.token not in str(settings)
             assert (await run.ask("bwlimit", value=None))["progress"]["limits"]["bwlimit"] is None
-            await run.ask("stop")
-            assert stopped == [False]
             assert (await run.ask("resume"))["progress"]["state"] == "running"
+            assert (await run.ask("stop"))["progress"]["state"] == "stopping"
+            assert stopped == [False]
