@@ -197,7 +197,7 @@ class _Watch:
         """Read which changed paths begin a run. A source that is away for a moment changes nothing."""
         with contextlib.suppress(UsageError):
             found = await anyio.to_thread.run_sync(
-                read_path_filter, self._resolved.settings, self._journal, os.environ, abandon_on_cancel=True
+                read_path_filter, self._resolved.settings, os.environ, abandon_on_cancel=True
             )
             self._watcher.filter_by(found)
 

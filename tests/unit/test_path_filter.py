@@ -70,14 +70,14 @@ def test_a_source_that_was_not_there() -> None:
     assert PathFilter(ScanOptions(exclude=("*",)), {}).takes(ROOT, LOG, is_folder=False)
 
 
-def test_patterns_and_own_files_are_those_on_disk(tmp_path: Path) -> None:
-    """A journal in the source, and all that is in the folder for journals, would begin a run after each run."""
+def test_patterns_are_those_on_disk_and_journals_begin_no_run(tmp_path: Path) -> None:
+    """The runs of another profile write to its journal, which may lie in the source."""
     root = os.fsencode(os.path.realpath(tmp_path))
     (tmp_path / ".bulkupignore").write_text("*.log\n")
     environ = {"XDG_STATE_HOME": str(tmp_path / ".local" / "state")}
     settings = Settings(source=(str(tmp_path),), exclude=("*.part",))
-    found = read_path_filter(settings, str(tmp_path / "night.sqlite3"), environ)
-    for path in (b"a.log", b"a.part", b"night.sqlite3", b"night.sqlite3-wal", b".local/state/bulkup/other.sqlite3"):
+    found = read_path_filter(settings, environ)
+    for path in (b"a.log", b"a.part", b".local/state/bulkup/other.sqlite3-wal"):
         assert not found.takes(root, path, is_folder=False)
-    for path in (b"a.mp4", b"night.sqlite3.mp4", b".local/state/a.mp4"):
+    for path in (b"a.mp4", b".local/state/a.mp4"):
         assert found.takes(root, path, is_folder=False)

@@ -1,7 +1,7 @@
 """Which changed paths of a watch begin a run: those that the filters of a run would take by their name.
 
 Otherwise a log that is excluded would begin a run that sends nothing, whenever it is written. The same holds for the
-journal where it lies in a source, because each run writes to it. Sizes and ages are left to the run.
+folder of journals, where those of other profiles may lie in a source. Sizes and ages are left to the run.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ import os
 from collections.abc import Iterable, Mapping
 
 from bulkup.api import composition
-from bulkup.api.control.control_socket import CONTROL
 from bulkup.config import Settings
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import UsageError
-from bulkup.journal import SIDE_FILES
 from bulkup.pipeline import ScanOptions
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.scan.filters import Filters
@@ -27,7 +25,7 @@ _IGNORE_FILE = os.fsencode(IGNORE_FILE)
 class PathFilter:
     """Decides by names alone. `ignored` are the patterns of each source's `.bulkupignore`, by its real path.
 
-    `own` are the real paths of files and folders that bulkup writes to.
+    `own` are the real paths of folders that bulkup writes to.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class PathFilter:
         return self._options.ignore_file and path == _IGNORE_FILE
 
 
-def read_path_filter(settings: Settings, journal: str, environ: Mapping[str, str]) -> PathFilter:
+def read_path_filter(settings: Settings, environ: Mapping[str, str]) -> PathFilter:
     """Return the filter, with the patterns as they are on disk now. It blocks. Raises `UsageError`."""
     options = composition.scan_options(settings)
     ignored: dict[bytes, tuple[str, ...]] = {}
@@ -73,12 +71,7 @@ def read_path_filter(settings: Settings, journal: str, environ: Mapping[str, str
             if options.ignore_file:
                 with contextlib.suppress(UsageError):  # the run reports an unreadable file
                     ignored[source.root] = read_ignore_file(opener, source)
-    return PathFilter(options, ignored, _own_paths(journal, environ))
-
-
-def _own_paths(journal: str, environ: Mapping[str, str]) -> set[bytes]:
-    real = os.path.realpath(journal)
-    paths = [real, *(real + end for end in (*SIDE_FILES, CONTROL))]
+    own = []
     with contextlib.suppress(UsageError):  # without a home directory there are no other journals
-        paths.append(os.path.realpath(user_state_dir(environ)))
-    return set(map(os.fsencode, paths))
+        own.append(os.path.realpath(os.fsencode(user_state_dir(environ))))
+    return PathFilter(options, ignored, own)
