@@ -41,8 +41,14 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def quiet(uploader: Uploader) -> None:
-    """Return when nothing is under way any more."""
+    """Return when nothing is under way any more: closing calls that had begun have ended as well."""
     await until(lambda: not any(uploader.progress().depths[name] for name in ("sending", "requesting", "recording")))
+    same, before = 0, None
+    while same < 4:
+        await anyio.sleep(0.1)
+        progress = uploader.progress()
+        now = progress.files_done, dict(progress.depths)
+        same, before = (same + 1 if now == before else 0), now
 
 
 @contextlib.asynccontextmanager
