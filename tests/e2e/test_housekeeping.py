@@ -31,7 +31,7 @@ def test_pruning_during_a_run(world: World) -> None:
         process.wait()
     (said,) = run(*prune).expect(0).lines
     assert (said["event"], said["dry_run"], said["runs"]) == ("prune", False, 0)
-    assert "interrupted" in run("runs", "--journal", str(world.journal)).expect(0).out
+    assert "cut off before its end" in run("runs", "--journal", str(world.journal)).expect(0).out
 
 
 def test_a_source_that_moves(world: World) -> None:

@@ -183,7 +183,7 @@ def test_sigterm_after_sigint_stops_at_once(world: World) -> None:
         said(process, b"a second signal stops at once")
         process.send_signal(signal.SIGTERM)
         ended(process).expect(143)
-    assert "interrupted; the same command resumes it" in last_run(world)
+    assert "cut off; the same command resumes it" in last_run(world)
     assert world.settled() == 12
 
 
