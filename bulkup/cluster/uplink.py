@@ -1,7 +1,7 @@
 """The messages of a worker to the coordinator: records that wait for their answer, outcomes, and news.
 
-Nothing here waits for the network. The coordinator collects what has gathered, so many records share a message. A batch
-is kept until the next one is asked for: if the answer was lost on its way, it is given again.
+Nothing here waits for the network. The coordinator collects all waiting records at once, so many share a message.
+A batch is kept until the next request: if the answer was lost on its way, it is sent again.
 """
 
 from __future__ import annotations

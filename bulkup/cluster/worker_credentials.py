@@ -13,7 +13,7 @@ _WHERE = 'cluster_credentials = "workers": it is looked for on the worker, in th
 
 
 async def credentials_of(setup: SessionSetup, environ: Mapping[str, str]) -> dict[str, Secret]:
-    """Return the credentials by setting. Raises `UsageError` that names what this worker lacks.
+    """Return the credentials by setting. Raises `UsageError` that names the missing credentials.
 
     Files are read and commands run in a thread. All together take less time than the coordinator waits.
     """

@@ -29,7 +29,7 @@ from bulkup.helpers.clock import Clock
 
 
 class NewsReader(Protocol):
-    """Takes what a worker reports besides its records."""
+    """Takes the reports of a worker besides its records."""
 
     def news(self, link: WorkerLink, kind: str, values: Sequence[Any]) -> None:
         """Take news of a worker."""
@@ -119,7 +119,7 @@ class WorkerLink:
                 return result
 
     def note_speed(self, now: float) -> None:
-        """Take what was settled since the last call."""
+        """Take the files that were settled since the last call."""
         (at, files, size), self._noted = self._noted, (now, self.figures.files, self.figures.bytes)
         self.load.note(self.figures.files - files, self.figures.bytes - size, now - at)
 

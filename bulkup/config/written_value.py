@@ -1,4 +1,4 @@
-"""The type of a setting that type checkers see: what may be given for it, and what it then is.
+"""The types of a setting for type checkers: of the values that it accepts, and of the value that it has.
 
     min_age: Seconds      # Settings(min_age="5m") is right, and settings.min_age is a float
 

@@ -17,7 +17,7 @@ from bulkup.pipeline.tuning.tuner import Tuner
 
 
 class WorkerTasks:
-    """`work` is what the worker of a number does, `tuner` makes a tuner for at most so many workers."""
+    """`work` runs the worker with a number, `tuner` makes a tuner for at most a number of workers."""
 
     def __init__(
         self, run: Run, work: Callable[[int], Coroutine[Any, Any, None]], tuner: Callable[[int], Tuner]

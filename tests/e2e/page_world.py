@@ -173,7 +173,7 @@ def page_run(root: Path) -> Iterator[PageRun]:
 
 
 def problems_of(page: Path, root: Path) -> list[str]:
-    """Execute a page in a new home. Return what differs from what the page says."""
+    """Execute a page in a new home. Return the differences from the output that the page shows."""
     with page_run(root) as run:
         for block in blocks_of(page):
             run.block(block)

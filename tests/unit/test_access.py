@@ -1,4 +1,4 @@
-"""Who may ask the dashboard for what."""
+"""The requests that the dashboard accepts, and those that it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests to a run: what is one, and what the others are told."""
+"""Requests to a run: the valid ones, and the errors of all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `bulkup doctor` concludes from what it finds."""
+"""The conclusions of `bulkup doctor` from its findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job from a profile: what it runs, what is handed to it, and what it will not see."""
+"""A job from a profile: its command, its credentials, and the variables that it will not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a watch does next, and what a run means for it."""
+"""The next step of a watch, and the effect of a run on it."""
 
 from __future__ import annotations
 

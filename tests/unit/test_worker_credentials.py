@@ -1,4 +1,4 @@
-"""The credentials of a session: what was sent, and what a worker fetches."""
+"""The credentials of a session: those that were sent, and those that a worker fetches."""
 
 from __future__ import annotations
 

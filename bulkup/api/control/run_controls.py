@@ -34,7 +34,7 @@ class RunControls:
         self._stop_asked = False
 
     def progress(self) -> dict[str, Any]:
-        """Return the progress, with what identifies the run and its limits as they are now."""
+        """Return the progress, the identity of the run, and its present limits."""
         uploader, settings = self._uploader, self._uploader.settings
         limits = uploader.limits
         # The run learns of a stop by a signal, a moment later than the client gets its answer.
